@@ -1,0 +1,107 @@
+import type { Duplex, Readable } from "node:stream";
+
+/** What starts a machine: everything is resolved and admitted, nothing is a user's string any more. */
+export interface MachineSpec {
+  /** Sandbox id; also the machine's cookie, visible in its command line as `-name`. */
+  readonly sandboxId: string;
+  /** The sandbox's own directory (0700). The machine keeps its disk, sockets and identity in it. */
+  readonly directory: string;
+  /** A verified, read-only root file system. */
+  readonly image: { readonly name: string; readonly digest: string; readonly path: string };
+  readonly cpus: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  /** `auto` takes kvm where a guest really boots under it and announces the fall back otherwise. */
+  readonly accel: "auto" | Accelerator;
+  /** Keep the disk that is already in the directory: start of a stopped sandbox. */
+  readonly keepDisk?: boolean;
+}
+
+export type Accelerator = "kvm" | "tcg";
+
+/** How far a start has come; shown to the user, so phases are words. */
+export interface Progress {
+  readonly phase: string;
+  readonly detail?: string;
+  readonly done?: number;
+  readonly total?: number;
+}
+
+export interface StartOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Something the user must know although the start goes on, such as the fall back to emulation. */
+  readonly onNotice?: (message: string) => void;
+  /** Called with the identity before anything else can fail: the journal entry that lets recovery find the process. */
+  readonly onSpawned?: (identity: MachineIdentity) => Promise<void>;
+}
+
+/** Names one process beyond pid reuse. Written into the sandbox's state file; JSON. */
+export interface MachineIdentity {
+  readonly pid: number;
+  /** Field 22 of `/proc/PID/stat`, clock ticks since boot. */
+  readonly startTime: string;
+  /** Host boot id: a pid recorded before a reboot never matches. */
+  readonly bootId: string;
+  readonly cookie: string;
+  readonly accel: Accelerator;
+  readonly cpus: number;
+  readonly memoryMb: number;
+  readonly template: string | null;
+}
+
+export interface MachineExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** `exit`: the process went by itself (guest power-off, crash); `kill`: this side ended it. */
+  readonly by: "exit" | "kill";
+}
+
+/** A running machine. One owner; ends exactly once. */
+export interface Machine {
+  readonly identity: MachineIdentity;
+  readonly start: "template" | "cold" | "pool" | "adopted";
+  /** Milliseconds by phase since the start was called (`spawn`, `connect`, `restored` …), for the boot report. */
+  readonly timings: Readonly<Record<string, number>>;
+  /** Layers that really confine this process on this host, such as `seccomp`, `no-new-privs`, `uid:1836000001`. */
+  readonly confinement: readonly string[];
+  /** The byte stream to the agent, connected; frames are not its business. */
+  readonly channel: Duplex;
+  /** What the guest's kernel and agent print on the console. Must be drained; bounded by its reader. */
+  readonly console: Readable;
+  /** Resolves once the process is gone, for whatever reason; never rejects. */
+  readonly exited: Promise<MachineExit>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Ends the machine at once and resolves when no process of it is left. Idempotent. */
+  kill(): Promise<void>;
+  /** Closes this side's sockets and leaves the machine running: the daemon goes, the machine stays. */
+  release(): void;
+}
+
+export interface BackendReport {
+  readonly name: string;
+  readonly available: boolean;
+  /** Why not, or what is weaker than it could be; each a sentence with what to do. */
+  readonly problems: readonly string[];
+  readonly accelerators: Readonly<Record<Accelerator, { usable: boolean; reason: string }>>;
+  readonly facts: Readonly<Record<string, string | number | boolean | null>>;
+  readonly confinement: readonly { layer: string; active: boolean; reason: string }[];
+}
+
+/** One way of running machines. Only `backends/<name>` knows how. */
+export interface Backend {
+  readonly name: "qemu" | "memory";
+  /** Facts about this host, cached; `refresh` probes again. */
+  probe(options?: { refresh?: boolean; signal?: AbortSignal }): Promise<BackendReport>;
+  /**
+   * Starts a machine from its template, making the template first where there is none.
+   * @throws {BackendUnsupportedError} asked accelerator or isolation cannot be had
+   * @throws {VmBootTimeoutError | VmQemuCrashError | VmOverlayError | VmDependencyError | AssetChecksumError}
+   */
+  start(spec: MachineSpec, options?: StartOptions): Promise<Machine>;
+  /** Connects to a machine a former daemon left running; undefined when it is gone. Never signals anything but that process. */
+  adopt(identity: MachineIdentity, directory: string): Promise<Machine | undefined>;
+  /** Ends a process a former daemon left behind, if it is still the one the identity names. */
+  reap(identity: MachineIdentity): Promise<boolean>;
+}
