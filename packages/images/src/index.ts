@@ -1,0 +1,12 @@
+export { catalogue, catalogueEntry, defaultImage, type CatalogueEntry } from "./catalogue.js";
+export { buildImage, type BuildImageOptions } from "./build-image.js";
+export { ensureBootAssets, type BootAssetOptions, type BootAssets, type BootRecord } from "./boot-assets.js";
+export { fetchKernel, installedKernel, type Kernel } from "./kernel.js";
+export { openImageStore, ImageStore, type ResolvedImage } from "./store.js";
+export { digestPattern, imageNamePattern, type ImageRecord, type PackageRecord } from "./manifest.js";
+export { parseReference, type ImageReference } from "./reference.js";
+export { sourceOptionsFromEnvironment, type DebianSourceOptions } from "./debian-source.js";
+export { sweepBuildTemps } from "./build-temp.js";
+export { imageLayout, type ImageLayout } from "./layout.js";
+export { ImageError, type ImageErrorKind } from "./errors.js";
+export type { BuildControl, OnProgress, ProgressEvent } from "./progress.js";

@@ -1,0 +1,90 @@
+import { ImageError } from "./errors.js";
+
+export interface PackageRecord {
+  name: string;
+  version: string;
+  arch: string;
+}
+
+/** What is known about one image: `images/<sha256>.json`, beside `images/<sha256>.erofs`. */
+export interface ImageRecord {
+  schema_version: 1;
+  name: string;
+  /** `sha256:` and 64 hex digits over the bytes of the image file. */
+  digest: string;
+  /** Bytes. */
+  size: number;
+  /** RFC 3339, UTC. */
+  created_at: string;
+  suite: string;
+  architecture: "amd64";
+  packages: PackageRecord[];
+  /** Where the packages came from; addresses carry no credentials. */
+  sources: { uri: string; suite: string; component: string }[];
+}
+
+/** `images/refs/<name>.json`: which digest a name stands for now. */
+export interface RefRecord {
+  schema_version: 1;
+  name: string;
+  digest: string;
+}
+
+/** Names are one lower-case path component: they become file names. */
+export const imageNamePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+export const digestPattern = /^sha256:[0-9a-f]{64}$/;
+
+/** The hex part of a digest, which names the files. */
+export function digestHex(digest: string): string {
+  return digest.slice("sha256:".length);
+}
+
+/** Reads `dpkg-query` output of three tab-separated columns, sorted by name. */
+export function parsePackages(text: string): PackageRecord[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [name = "", version = "", arch = ""] = line.split("\t");
+      return { name, version, arch };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Throws `ImageError` kind `checksum` for a record that is not whole: a damaged record is a damaged image. */
+export function parseImageRecord(text: string, digest: string): ImageRecord {
+  const value = parseObject(text);
+  if (
+    value?.["schema_version"] !== 1 ||
+    value["digest"] !== digest ||
+    typeof value["name"] !== "string" ||
+    typeof value["size"] !== "number" ||
+    typeof value["created_at"] !== "string" ||
+    typeof value["suite"] !== "string" ||
+    !Array.isArray(value["packages"]) ||
+    !Array.isArray(value["sources"])
+  ) {
+    throw new ImageError("checksum", `Cannot use image ${digest}: its record is damaged`, { hint: rebuildHint });
+  }
+  return value as unknown as ImageRecord;
+}
+
+export function parseRefRecord(text: string, name: string): RefRecord {
+  const value = parseObject(text);
+  const digest = value?.["digest"];
+  if (value?.["name"] !== name || typeof digest !== "string" || !digestPattern.test(digest)) {
+    throw new ImageError("checksum", `Cannot use image "${name}": its reference is damaged`, { hint: rebuildHint });
+  }
+  return { schema_version: 1, name, digest };
+}
+
+export const rebuildHint = "Build it again with `mvmctl image build NAME`";
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
