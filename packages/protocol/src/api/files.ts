@@ -1,0 +1,49 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { count, mode, nullable, oneOf, path, strict, text } from "./shapes.js";
+
+const flag = Type.Optional(oneOf(["true", "false"]));
+const digits = Type.Optional(Type.String({ pattern: "^[0-9]{1,16}$" }));
+
+/** One file of the guest. `name_b64`/`target_b64` stand in when the bytes are not UTF-8. */
+export const FileEntrySchema = Type.Object(
+  {
+    name: Type.Optional(Type.String()),
+    name_b64: Type.Optional(Type.String()),
+    type: oneOf(["file", "directory", "symlink", "fifo", "socket", "device"]),
+    size: count,
+    mode: count,
+    uid: count,
+    gid: count,
+    mtime_ms: Type.Number(),
+    target: Type.Optional(Type.String()),
+    target_b64: Type.Optional(Type.String()),
+  },
+  strict,
+);
+export type FileEntryDocument = Static<typeof FileEntrySchema>;
+
+export const FileReadQuerySchema = Type.Object({ path: text, offset: digits, length: digits }, strict);
+export const FileWriteQuerySchema = Type.Object(
+  { path: text, mode: digits, mtime_ms: digits, exclusive: flag, append: flag },
+  strict,
+);
+export const FileWrittenSchema = Type.Object({ bytes: count }, strict);
+export const FileListQuerySchema = Type.Object({ path: text, cursor: Type.Optional(text), limit: digits }, strict);
+export const FileListSchema = Type.Object(
+  { entries: Type.Array(FileEntrySchema), next: nullable(Type.String()) },
+  strict,
+);
+export type FileListDocument = Static<typeof FileListSchema>;
+export const FileStatQuerySchema = Type.Object({ path: text, follow: flag }, strict);
+export const MkdirBodySchema = Type.Object(
+  { path, mode: Type.Optional(mode), parents: Type.Optional(Type.Boolean()), exist_ok: Type.Optional(Type.Boolean()) },
+  strict,
+);
+export type MkdirBody = Static<typeof MkdirBodySchema>;
+export const RenameBodySchema = Type.Object({ from: path, to: path, overwrite: Type.Optional(Type.Boolean()) }, strict);
+export type RenameBody = Static<typeof RenameBodySchema>;
+export const SymlinkBodySchema = Type.Object({ path, target: path }, strict);
+export const ChmodBodySchema = Type.Object({ path, mode }, strict);
+export const FileRemoveQuerySchema = Type.Object({ path: text, recursive: flag }, strict);
+export const FileRemovedSchema = Type.Object({ removed: count }, strict);
+export const FileCreatedSchema = Type.Object({ created: Type.Boolean() }, strict);

@@ -1,0 +1,14 @@
+export * from "./aliases.js";
+export * from "./asset-classes.js";
+export { type ErrorBody, type ErrorDetails, type ErrorDocument, isSandboxError, SandboxError } from "./base.js";
+export * from "./classes.js";
+export { type ErrorContext, safeContext } from "./context.js";
+export { fromDocument } from "./document.js";
+export { type FailurePoint, toSandboxError } from "./door.js";
+export { codeOfAgentError, fromAgentError } from "./guest-answer.js";
+export * from "./machine-classes.js";
+export { type AnyErrorDetails, createError, errorClasses } from "./registry.js";
+export type { Boundary, ErrorRow, Outcome, Retry } from "./row.js";
+export { errorRow, type ErrorCode, errorTable, isErrorCode } from "./table.js";
+export * from "./transport-classes.js";
+export { ancestry, errorAliases, type ErrorClassRow, type ErrorName, errorTree } from "./tree.js";

@@ -1,0 +1,61 @@
+/** What crosses every boundary, without I/O and without a library at run time. Schemas are in `@mvm/protocol/schemas`. */
+export type { AgentEntry, AgentMetrics, AgentProcess, AgentResult, ExecResult } from "./agent/answers.js";
+export type { AgentErrorKind, AgentErrorMessage } from "./agent/errors.js";
+export type { AgentEvent } from "./agent/events.js";
+export type { AgentOp, AgentRequest, ExecRequest } from "./agent/requests.js";
+export type { Hello, Resume, Resumed, Welcome } from "./agent/session.js";
+export type {
+  CommandRequest,
+  ProcessInfoDocument,
+  RunRequest,
+  SignalRequestBody,
+  TerminalSize,
+} from "./api/commands.js";
+export type {
+  CreatedEvent,
+  CreateStreamEvent,
+  EndedEvent,
+  GapEvent,
+  NoticeEvent,
+  ProcessStartedEvent,
+  ProcessStreamEvent,
+  ProgressEvent,
+  RunStreamEvent,
+} from "./api/events.js";
+export type { FileEntryDocument, FileListDocument, MkdirBody, RenameBody } from "./api/files.js";
+export type { BackendInfo, Check, DoctorReport, GcResult, Version } from "./api/host.js";
+export type { BuildRequest, BuildStreamEvent, Catalogue, ImageInfo } from "./api/images.js";
+export type { BootReport, LogLine, SandboxMetricsDocument } from "./api/observe.js";
+export type {
+  AccelChoice,
+  Mount,
+  NetworkPolicyDocument,
+  NetworkRule,
+  Profile,
+  SecretRefDocument,
+} from "./api/plan-parts.js";
+export type { CommandResultDocument } from "./api/results.js";
+export type {
+  Confinement,
+  CreateRequest,
+  DestroyResultDocument,
+  PortInfo,
+  SandboxInfoDocument,
+  TtlRequest,
+} from "./api/sandboxes.js";
+export { type Accelerator, acceleratorScale, deadline, type GuestDeadline, type HostDeadline } from "./deadlines.js";
+export * from "./errors/index.js";
+export { type IdKind, idGenerator, isId, newId, type RandomSource } from "./ids.js";
+export { limits } from "./limits.js";
+export type { CommandResult, CommandTimings, Isolation } from "./results/command-result.js";
+export { commandResultFromDocument, commandResultToDocument } from "./results/wire.js";
+export { maxSignal, signalName, signalNumber } from "./signals.js";
+export {
+  canTransition,
+  endReasons,
+  type EndReason,
+  isEnded,
+  type SandboxState,
+  sandboxStates,
+  transitions,
+} from "./states.js";
