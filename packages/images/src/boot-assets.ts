@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { makeBuildTemp } from "./build-temp.js";
 import type { DebianSourceOptions } from "./debian-source.js";
 import { syncPath, writeDurably, writeJsonDurably } from "./durable.js";
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 import { buildInitramfs } from "./initramfs.js";
 import { fetchKernel, installedKernel } from "./kernel.js";
 import { makeImageLayout } from "./layout.js";
@@ -42,7 +42,7 @@ export interface BootAssetOptions extends DebianSourceOptions, BuildControl {
 export async function ensureBootAssets(options: BootAssetOptions): Promise<BootAssets> {
   const layout = await makeImageLayout(options.home);
   const agent = await readFile(options.agentPath).catch((error: unknown) => {
-    throw new ImageError("not_found", `Cannot read the guest agent at ${options.agentPath}`, {
+    throw imageError("not_found", `Cannot read the guest agent at ${options.agentPath}`, {
       hint: "Run ./mvmctl setup to build it",
       cause: error,
     });
@@ -61,7 +61,10 @@ export async function ensureBootAssets(options: BootAssetOptions): Promise<BootA
   };
   const directory = join(layout.boot, record.id);
   const assets = { record, vmlinuz: join(directory, "vmlinuz"), initramfs: join(directory, "initramfs") };
-  if ((await fileSha256(assets.initramfs)) === initramfsSha256 && (await fileSha256(assets.vmlinuz)) === record.vmlinuz_sha256) {
+  if (
+    (await fileSha256(assets.initramfs)) === initramfsSha256 &&
+    (await fileSha256(assets.vmlinuz)) === record.vmlinuz_sha256
+  ) {
     return assets;
   }
   options.onProgress?.({ phase: "initramfs", detail: kernel.version });
@@ -71,7 +74,7 @@ export async function ensureBootAssets(options: BootAssetOptions): Promise<BootA
     await mkdir(staged, { mode: 0o700 });
     await copyFile(kernel.vmlinuz, join(staged, "vmlinuz"));
     if ((await fileSha256(join(staged, "vmlinuz"))) !== record.vmlinuz_sha256) {
-      throw new ImageError("checksum", `Cannot use kernel ${kernel.version}: its image differs from its record`, {
+      throw imageError("checksum", `Cannot use kernel ${kernel.version}: its image differs from its record`, {
         hint: `Remove ${layout.kernels} and run ./mvmctl setup`,
       });
     }

@@ -24,7 +24,8 @@ export interface BuildImageOptions extends DebianSourceOptions, BuildControl {
 
 /**
  * Builds an image of the catalogue and points its name at the result. Nothing is visible before it is whole and on
- * the disk. Throws `ImageError`: `not_found`, `download`, `dependency` or `build`; an abort rejects with its reason.
+ * the disk. Throws `AssetNotFoundError`, `AssetDownloadError`, `VmDependencyError` or `BuildError`; an abort rejects with
+ * its reason.
  */
 export async function buildImage(options: BuildImageOptions): Promise<ResolvedImage> {
   const entry = catalogueEntry(options.name);

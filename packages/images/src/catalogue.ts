@@ -1,4 +1,4 @@
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 
 /** One image this project knows how to build. */
 export interface CatalogueEntry {
@@ -36,12 +36,12 @@ export const catalogue: readonly CatalogueEntry[] = [
 
 export const defaultImage = "python";
 
-/** Throws `ImageError` kind `not_found`, naming what there is. */
+/** Throws `AssetNotFoundError`, naming what there is. */
 export function catalogueEntry(name: string): CatalogueEntry {
   const entry = catalogue.find((candidate) => candidate.name === name);
   if (entry !== undefined) return entry;
   const known = catalogue.map((candidate) => candidate.name).join(", ");
-  throw new ImageError("not_found", `Cannot build image "${name}": the catalogue has ${known}`, {
+  throw imageError("not_found", `Cannot build image "${name}": the catalogue has ${known}`, {
     hint: "Choose one of these names",
   });
 }

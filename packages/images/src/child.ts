@@ -1,7 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { execa } from "execa";
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 
 /** Environment variables a build tool may see; everything else of the caller's stays out of the build. */
 const passedVariables = ["PATH", "HOME", "http_proxy", "https_proxy", "no_proxy", "ftp_proxy"] as const;
@@ -22,8 +22,8 @@ export interface ChildOptions {
 
 /**
  * Runs a build tool without a shell and returns its stdout. It gets a process group of its own, so that an abort
- * also ends what it started. Throws `ImageError` kind `dependency` when the tool is missing, else `build` with the
- * last lines it printed.
+ * also ends what it started. Throws `VmDependencyError` when the tool is missing, else `BuildError` with
+ * the last lines it printed.
  */
 export async function runChild(file: string, args: readonly string[], options: ChildOptions): Promise<string> {
   options.signal?.throwIfAborted();
@@ -69,10 +69,15 @@ export async function runChild(file: string, args: readonly string[], options: C
   if (ended === "abort") throw options.signal?.reason ?? new Error("aborted");
   if (!result.failed) return result.stdout;
   if (result.code === "ENOENT") {
-    throw new ImageError("dependency", `Cannot run ${file}: it is not installed`, { hint: "Run ./mvmctl setup" });
+    throw imageError("dependency", `Cannot run ${file}: it is not installed`, { hint: "Run ./mvmctl setup" });
   }
-  const how = ended === "timeout" ? `stopped after ${options.timeoutMs / 1000} s` : `exit code ${result.exitCode ?? result.signal}`;
-  throw new ImageError("build", `Cannot finish ${file}: ${how}\n${tail.join("\n")}`, { hint: `The full log is ${options.log}` });
+  const how =
+    ended === "timeout"
+      ? `stopped after ${options.timeoutMs / 1000} s`
+      : `exit code ${result.exitCode ?? result.signal}`;
+  throw imageError("build", `Cannot finish ${file}: ${how}\n${tail.join("\n")}`, {
+    hint: `The full log is ${options.log}`,
+  });
 }
 
 function toolEnvironment(): Record<string, string> {

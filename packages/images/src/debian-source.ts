@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { aptTargetArgs, parseAptTargets, pickDebianTarget, signedByOf } from "./apt-targets.js";
 import { runChild } from "./child.js";
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 
 /** The archive images are built from. */
 export interface DebianSource {
@@ -37,7 +37,7 @@ export async function debianSources(options: DebianSourceOptions, log: string): 
   const host = options.mirror === undefined ? await hostSource(log) : undefined;
   const uri = options.mirror ?? host?.uri;
   if (uri === undefined) {
-    throw new ImageError("dependency", "Cannot find a Debian archive: apt on this host has none", {
+    throw imageError("dependency", "Cannot find a Debian archive: apt on this host has none", {
       hint: "Set MVM_DEBIAN_MIRROR to the address of a Debian mirror",
     });
   }
@@ -46,7 +46,9 @@ export async function debianSources(options: DebianSourceOptions, log: string): 
   return [...new Set(suites)].map((suite) => ({ uri, suite, component: "main", keyring }));
 }
 
-async function hostSource(log: string): Promise<{ uri: string; suite: string; keyring: string | undefined } | undefined> {
+async function hostSource(
+  log: string,
+): Promise<{ uri: string; suite: string; keyring: string | undefined } | undefined> {
   const table = await runChild("apt-get", aptTargetArgs, { log, timeoutMs: 30_000 });
   const target = pickDebianTarget(parseAptTargets(table));
   if (target === undefined) return undefined;

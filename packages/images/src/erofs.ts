@@ -1,10 +1,10 @@
 import { open } from "node:fs/promises";
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 
 const superblockOffset = 1024;
 const magic = 0xe0f5e1e2;
 
-/** Throws `ImageError` kind `build` unless the file begins like an EROFS image: a cut-off copy must not get a digest. */
+/** Throws `BuildError` unless the file begins like an EROFS image: a cut-off copy must not get a digest. */
 export async function checkErofs(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
@@ -14,7 +14,7 @@ export async function checkErofs(path: string): Promise<void> {
     const declared = superblock.readUInt32LE(36) * blockBytes;
     const { size } = await handle.stat();
     if (bytesRead < superblock.length || superblock.readUInt32LE(0) !== magic || declared > size) {
-      throw new ImageError("build", "Cannot use the packed image: it is not a whole EROFS file system");
+      throw imageError("build", "Cannot use the packed image: it is not a whole EROFS file system");
     }
   } finally {
     await handle.close();

@@ -1,15 +1,30 @@
-/** What went wrong with an image or a boot asset; the host maps each kind to one row of the error table. */
-export type ImageErrorKind = "not_found" | "checksum" | "download" | "build" | "dependency" | "invalid";
+import {
+  AssetChecksumError,
+  AssetDownloadError,
+  AssetNotFoundError,
+  BuildError,
+  InvalidArgumentError,
+  VmDependencyError,
+  type SandboxError,
+} from "@mvm/protocol/errors";
 
-/** The only error this package throws on purpose. `hint` is the next step, for a person. */
-export class ImageError extends Error {
-  override readonly name = "ImageError";
-  readonly kind: ImageErrorKind;
-  readonly hint: string | undefined;
+const classes = {
+  not_found: AssetNotFoundError,
+  checksum: AssetChecksumError,
+  download: AssetDownloadError,
+  build: BuildError,
+  dependency: VmDependencyError,
+  invalid: InvalidArgumentError,
+} as const;
 
-  constructor(kind: ImageErrorKind, message: string, options: { hint?: string; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? {} : { cause: options.cause });
-    this.kind = kind;
-    this.hint = options.hint;
-  }
+/** What can go wrong with an image or a boot asset; each kind is one class of the project's error tree. */
+export type ImageErrorKind = keyof typeof classes;
+
+/** The only way this package makes an error on purpose. Without a `hint` the error table's own is used. */
+export function imageError(
+  kind: ImageErrorKind,
+  message: string,
+  options: { hint?: string; cause?: unknown } = {},
+): SandboxError {
+  return new classes[kind]({ message, operation: "images", ...options });
 }

@@ -8,5 +8,4 @@ export { parseReference, type ImageReference } from "./reference.js";
 export { sourceOptionsFromEnvironment, type DebianSourceOptions } from "./debian-source.js";
 export { sweepBuildTemps } from "./build-temp.js";
 export { imageLayout, type ImageLayout } from "./layout.js";
-export { ImageError, type ImageErrorKind } from "./errors.js";
 export type { BuildControl, OnProgress, ProgressEvent } from "./progress.js";

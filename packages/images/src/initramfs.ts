@@ -18,7 +18,11 @@ export function buildInitramfs(options: { agent: Uint8Array; modules: readonly M
     { kind: "character", path: "dev/console", major: 5, minor: 1 },
     { kind: "file", path: "init", mode: 0o755, content: options.agent },
     { kind: "directory", path: "modules" },
-    ...modules.map((module): CpioEntry => ({ kind: "file", path: `modules/${module.name}.ko`, content: module.content })),
+    ...modules.map((module): CpioEntry => ({
+      kind: "file",
+      path: `modules/${module.name}.ko`,
+      content: module.content,
+    })),
     { kind: "file", path: "modules/order", content: Buffer.from(order) },
     { kind: "directory", path: "newroot" },
     { kind: "directory", path: "proc" },

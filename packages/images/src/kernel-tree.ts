@@ -2,7 +2,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 import type { ModuleFile } from "./initramfs.js";
 import { moduleName, resolveModuleOrder } from "./kernel-modules.js";
 import { readModuleNeeds } from "./module-info.js";
@@ -18,11 +18,12 @@ export interface KernelTree {
   modules: ModuleFile[];
 }
 
-/** Reads an unpacked Debian kernel package. Throws `ImageError` kind `build` when it is not laid out as one. */
+/** Reads an unpacked Debian kernel package. Throws `BuildError` when it is not laid out as one. */
 export async function readKernelTree(tree: string, wanted: readonly string[]): Promise<KernelTree> {
   const root = ["lib/modules", "usr/lib/modules"].map((path) => join(tree, path)).find((path) => existsSync(path));
   const version = root === undefined ? undefined : (await readdir(root))[0];
-  if (root === undefined || version === undefined) throw new ImageError("build", "Cannot read the kernel: no modules in it");
+  if (root === undefined || version === undefined)
+    throw imageError("build", "Cannot read the kernel: no modules in it");
   const base = join(root, version);
   const paths = new Map<string, string>();
   for (const file of await readdir(join(base, "kernel"), { recursive: true })) {
@@ -47,7 +48,11 @@ export async function readKernelTree(tree: string, wanted: readonly string[]): P
 async function decompress(path: string): Promise<Uint8Array> {
   if (path.endsWith(".ko")) return readFile(path);
   const tool = decompressors[path.slice(path.lastIndexOf(".") + 1)];
-  if (tool === undefined) throw new ImageError("build", `Cannot decompress kernel module ${path}`);
-  const { stdout } = await execa(tool, ["-dc", path], { encoding: "buffer", maxBuffer: maxModuleBytes, timeout: 30_000 });
+  if (tool === undefined) throw imageError("build", `Cannot decompress kernel module ${path}`);
+  const { stdout } = await execa(tool, ["-dc", path], {
+    encoding: "buffer",
+    maxBuffer: maxModuleBytes,
+    timeout: 30_000,
+  });
   return stdout;
 }

@@ -5,7 +5,7 @@ import { makeBuildTemp, sweepBuildTemps } from "./build-temp.js";
 import { runChild } from "./child.js";
 import { debianSources, type DebianSourceOptions } from "./debian-source.js";
 import { syncPath } from "./durable.js";
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 import type { ModuleFile } from "./initramfs.js";
 import { wantedModules } from "./kernel-modules.js";
 import { readKernelTree, type KernelTree } from "./kernel-tree.js";
@@ -57,7 +57,8 @@ export async function installedKernel(home: string): Promise<Kernel | undefined>
 
 /**
  * Fetches Debian's cloud kernel, checked by apt against the archive's signature, and keeps its image and the few
- * modules a machine needs. Throws `ImageError` kind `download`, `dependency` or `build`.
+ * modules a machine needs. Throws `AssetDownloadError`, `VmDependencyError` or
+ * `BuildError`.
  */
 export async function fetchKernel(home: string, options: DebianSourceOptions & BuildControl = {}): Promise<Kernel> {
   const layout = await makeImageLayout(home);
@@ -87,7 +88,7 @@ export async function fetchKernel(home: string, options: DebianSourceOptions & B
     await temp.remove();
   }
   const kernel = await installedKernel(home);
-  if (kernel === undefined) throw new ImageError("build", "Cannot keep the kernel: it is not where it was put");
+  if (kernel === undefined) throw imageError("build", "Cannot keep the kernel: it is not where it was put");
   return kernel;
 }
 
@@ -104,7 +105,7 @@ async function kernelPackages(apt: PrivateApt): Promise<string[]> {
     found.add(name);
     queue.push(...(await dependencies(name)));
   }
-  if (found.size === 0) throw new ImageError("download", `Cannot tell which kernel ${metaPackage} stands for`);
+  if (found.size === 0) throw imageError("download", `Cannot tell which kernel ${metaPackage} stands for`);
   return [...found];
 }
 

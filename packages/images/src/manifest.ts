@@ -1,4 +1,4 @@
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 
 export interface PackageRecord {
   name: string;
@@ -51,7 +51,7 @@ export function parsePackages(text: string): PackageRecord[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Throws `ImageError` kind `checksum` for a record that is not whole: a damaged record is a damaged image. */
+/** Throws `AssetChecksumError` for a record that is not whole: a damaged record is a damaged image. */
 export function parseImageRecord(text: string, digest: string): ImageRecord {
   const value = parseObject(text);
   if (
@@ -64,7 +64,7 @@ export function parseImageRecord(text: string, digest: string): ImageRecord {
     !Array.isArray(value["packages"]) ||
     !Array.isArray(value["sources"])
   ) {
-    throw new ImageError("checksum", `Cannot use image ${digest}: its record is damaged`, { hint: rebuildHint });
+    throw imageError("checksum", `Cannot use image ${digest}: its record is damaged`, { hint: rebuildHint });
   }
   return value as unknown as ImageRecord;
 }
@@ -73,7 +73,7 @@ export function parseRefRecord(text: string, name: string): RefRecord {
   const value = parseObject(text);
   const digest = value?.["digest"];
   if (value?.["name"] !== name || typeof digest !== "string" || !digestPattern.test(digest)) {
-    throw new ImageError("checksum", `Cannot use image "${name}": its reference is damaged`, { hint: rebuildHint });
+    throw imageError("checksum", `Cannot use image "${name}": its reference is damaged`, { hint: rebuildHint });
   }
   return { schema_version: 1, name, digest };
 }

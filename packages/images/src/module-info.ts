@@ -20,7 +20,10 @@ export function readModuleNeeds(module: Uint8Array): ModuleNeeds {
     .map((value) => /^pre:\s*(.*?)(\s+post:.*)?$/.exec(value)?.[1] ?? "")
     .flatMap((names) => names.split(/\s+/));
   return {
-    depends: values("depends").flatMap((names) => names.split(",")).filter(Boolean).map(underscored),
+    depends: values("depends")
+      .flatMap((names) => names.split(","))
+      .filter(Boolean)
+      .map(underscored),
     softBefore: softBefore.filter(Boolean).map(underscored),
   };
 }

@@ -2,7 +2,8 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runChild } from "./child.js";
 import type { DebianSource } from "./debian-source.js";
-import { ImageError } from "./errors.js";
+import { AssetDownloadError, BuildError } from "@mvm/protocol/errors";
+import { imageError } from "./errors.js";
 import type { BuildControl } from "./progress.js";
 
 /**
@@ -12,6 +13,7 @@ import type { BuildControl } from "./progress.js";
 export class PrivateApt {
   private constructor(
     private readonly root: string,
+    private readonly suite: string,
     private readonly log: string,
     private readonly control: BuildControl,
   ) {}
@@ -29,35 +31,29 @@ export class PrivateApt {
       try {
         return { apt: await PrivateApt.open(join(root, source.suite), source, log, control), source };
       } catch (error) {
-        if (!(error instanceof ImageError) || error.kind !== "download") throw error;
+        if (!(error instanceof AssetDownloadError)) throw error;
         last = error;
       }
     }
-    throw last ?? new ImageError("dependency", "Cannot find a Debian archive");
+    throw last ?? imageError("dependency", "Cannot find a Debian archive");
   }
 
-  /** Throws `ImageError` kind `download` when the archive cannot be reached or its signature does not check. */
+  /** Throws `AssetDownloadError` when the archive cannot be reached or its signature does not check. */
   static async open(root: string, source: DebianSource, log: string, control: BuildControl): Promise<PrivateApt> {
     for (const part of ["lists/partial", "cache/archives/partial", "preferences.d", "sources.d"]) {
       await mkdir(join(root, part), { recursive: true });
     }
     await writeFile(join(root, "status"), "");
     await writeFile(join(root, "sources.list"), `${sourceLine(source)}\n`);
-    const apt = new PrivateApt(root, log, control);
-    await apt.run("apt-get", ["-o", "APT::Update::Error-Mode=any", "update"], 180_000).catch((error: unknown) => {
-      if (!(error instanceof ImageError) || error.kind !== "build") throw error;
-      throw new ImageError("download", `Cannot read the Debian archive for ${source.suite}\n${error.message}`, {
-        hint: "Check the network and `apt-get update` on this host",
-        cause: error,
-      });
-    });
+    const apt = new PrivateApt(root, source.suite, log, control);
+    await apt.run("apt-get", ["-o", "APT::Update::Error-Mode=any", "update"], 180_000);
     return apt;
   }
 
   /** The control fields of the newest version of a package, as `apt-cache show` prints them. */
   async show(name: string): Promise<string> {
     const text = await this.run("apt-cache", ["show", "--no-all-versions", name], 30_000);
-    if (text.trim() === "") throw new ImageError("download", `Cannot find package ${name} in the Debian archive`);
+    if (text.trim() === "") throw imageError("download", `Cannot find package ${name} in the Debian archive`);
     return text;
   }
 
@@ -67,11 +63,11 @@ export class PrivateApt {
     const before = new Set(await readdir(directory));
     await this.run("apt-get", ["download", name], 600_000, directory);
     const file = (await readdir(directory)).find((entry) => !before.has(entry) && entry.endsWith(".deb"));
-    if (file === undefined) throw new ImageError("download", `Cannot download ${name}: apt left no file`);
+    if (file === undefined) throw imageError("download", `Cannot download ${name}: apt left no file`);
     return join(directory, file);
   }
 
-  private run(tool: string, args: readonly string[], timeoutMs: number, cwd?: string): Promise<string> {
+  private async run(tool: string, args: readonly string[], timeoutMs: number, cwd?: string): Promise<string> {
     const settings = {
       "Dir::Etc::SourceList": join(this.root, "sources.list"),
       "Dir::Etc::SourceParts": join(this.root, "sources.d"),
@@ -88,12 +84,21 @@ export class PrivateApt {
       "Acquire::Retries": "3",
     };
     const options = Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
-    return runChild(tool, [...options, ...args], {
-      log: this.log,
-      timeoutMs,
-      signal: this.control.signal,
-      ...(cwd === undefined ? {} : { cwd }),
-    });
+    try {
+      const where = cwd === undefined ? {} : { cwd };
+      return await runChild(tool, [...options, ...args], {
+        log: this.log,
+        timeoutMs,
+        signal: this.control.signal,
+        ...where,
+      });
+    } catch (error) {
+      if (!(error instanceof BuildError)) throw error;
+      throw imageError("download", `Cannot read the Debian archive for ${this.suite}\n${error.message}`, {
+        hint: "Check the network and `apt-get update` on this host",
+        cause: error,
+      });
+    }
   }
 }
 

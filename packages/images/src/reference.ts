@@ -1,4 +1,4 @@
-import { ImageError } from "./errors.js";
+import { imageError } from "./errors.js";
 import { digestPattern, imageNamePattern } from "./manifest.js";
 
 /** How a caller names an image. A bare word is first a name, then, if it is hex, the beginning of a digest. */
@@ -10,7 +10,7 @@ export type ImageReference =
 
 const minimumPrefix = 6;
 
-/** Parses `name`, `name@sha256:…`, `sha256:…` or a digest prefix. Throws `ImageError` kind `invalid`. */
+/** Parses `name`, `name@sha256:…`, `sha256:…` or a digest prefix. Throws `InvalidArgumentError`. */
 export function parseReference(text: string): ImageReference {
   const at = text.indexOf("@");
   if (at >= 0) {
@@ -25,7 +25,7 @@ export function parseReference(text: string): ImageReference {
     if (hex?.[1] !== undefined && prefix !== undefined) return { kind: "prefix", prefix };
     if (imageNamePattern.test(text)) return { kind: "name", name: text, prefix };
   }
-  throw new ImageError("invalid", `Cannot read image reference "${text}"`, {
+  throw imageError("invalid", `Cannot read image reference "${text}"`, {
     hint: "Use NAME, NAME@sha256:DIGEST, sha256:DIGEST or at least six digits of a digest",
   });
 }

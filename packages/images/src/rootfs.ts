@@ -57,10 +57,15 @@ export async function bootstrapRootfs(
     // A namespace's root cannot enter a private state root, so that chroot lies in the system's directory.
     env: { SOURCE_DATE_EPOCH: String(imageTime), TMPDIR: asRoot ? options.directory : tmpdir() },
     onLine: (line) => {
-      const phase = /^I: (running apt-get update|downloading|extracting|installing|running --customize)\b(.*)/.exec(line);
+      const phase = /^I: (running apt-get update|downloading|extracting|installing|running --customize)\b(.*)/.exec(
+        line,
+      );
       if (phase === null) return;
       const hook = phase[1] === "running --customize";
-      options.onProgress?.({ phase: "rootfs", detail: hook ? "packing" : `${phase[1] ?? ""}${phase[2] ?? ""}`.replace(/\.+$/, "") });
+      options.onProgress?.({
+        phase: "rootfs",
+        detail: hook ? "packing" : `${phase[1] ?? ""}${phase[2] ?? ""}`.replace(/\.+$/, ""),
+      });
     },
   });
   return files;

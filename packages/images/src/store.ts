@@ -2,7 +2,8 @@ import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedSha256 } from "./digest-cache.js";
 import { syncPath, writeJsonDurably } from "./durable.js";
-import { ImageError } from "./errors.js";
+import type { SandboxError } from "@mvm/protocol/errors";
+import { imageError } from "./errors.js";
 import { imageLayout, type ImageLayout } from "./layout.js";
 import { digestHex, parseImageRecord, parseRefRecord, rebuildHint, type ImageRecord } from "./manifest.js";
 import { parseReference } from "./reference.js";
@@ -34,7 +35,7 @@ export class ImageStore {
     return images.sort((a, b) => (a.record.created_at < b.record.created_at ? 1 : -1));
   }
 
-  /** Throws `ImageError` kind `not_found`, `invalid` (also for a prefix of several images) or `checksum`. */
+  /** Throws `AssetNotFoundError`, `AssetChecksumError` or, for what names nothing or several, `InvalidArgumentError`. */
   async resolve(ref: string): Promise<ResolvedImage> {
     const digest = await this.digestOf(ref);
     return { record: await this.record(digest), path: this.file(digest, "erofs") };
@@ -44,16 +45,21 @@ export class ImageStore {
     return (await this.resolve(ref)).record;
   }
 
-  /** Resolves and proves that the file still has the recorded digest. Throws kind `checksum` when it has not. */
+  /** Resolves and proves that the file still has the recorded digest. Throws `AssetChecksumError` when it has not. */
   async verify(ref: string): Promise<ResolvedImage> {
     const image = await this.resolve(ref);
     const { digest, name } = image.record;
     const actual = await cachedSha256(image.path).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      throw new ImageError("not_found", `Cannot use image "${name}": its file is gone`, { hint: rebuildHint, cause: error });
+      throw imageError("not_found", `Cannot use image "${name}": its file is gone`, {
+        hint: rebuildHint,
+        cause: error,
+      });
     });
     if (`sha256:${actual.sha256}` !== digest || actual.size !== image.record.size) {
-      throw new ImageError("checksum", `Cannot use image "${name}": its file differs from ${digest}`, { hint: rebuildHint });
+      throw imageError("checksum", `Cannot use image "${name}": its file differs from ${digest}`, {
+        hint: rebuildHint,
+      });
     }
     return image;
   }
@@ -61,7 +67,9 @@ export class ImageStore {
   /** Deletes the image and every name of it. Whether a machine still uses it is for the caller to know. */
   async remove(ref: string): Promise<ImageRecord> {
     const { record } = await this.resolve(ref);
-    for (const name of (await this.refs()).filter((known) => known.digest === record.digest).map((known) => known.name)) {
+    for (const name of (await this.refs())
+      .filter((known) => known.digest === record.digest)
+      .map((known) => known.name)) {
       await rm(join(this.layout.refs, `${name}.json`), { force: true });
     }
     // The record goes last: while it is there, an interrupted removal can be repeated.
@@ -94,7 +102,7 @@ export class ImageStore {
     const { prefix } = parsed;
     const matches = prefix === undefined ? [] : (await this.digests()).filter((d) => digestHex(d).startsWith(prefix));
     if (matches.length > 1) {
-      throw new ImageError("invalid", `Cannot choose image "${ref}": ${matches.length} digests begin with it`, {
+      throw imageError("invalid", `Cannot choose image "${ref}": ${matches.length} digests begin with it`, {
         hint: "Give more digits",
       });
     }
@@ -109,9 +117,9 @@ export class ImageStore {
     return parseImageRecord(text, digest);
   }
 
-  private async notFound(ref: string): Promise<ImageError> {
+  private async notFound(ref: string): Promise<SandboxError> {
     const known = (await this.refs()).map((entry) => entry.name).join(", ");
-    return new ImageError("not_found", `Cannot find image "${ref}": this store has ${known === "" ? "none" : known}`, {
+    return imageError("not_found", `Cannot find image "${ref}": this store has ${known === "" ? "none" : known}`, {
       hint: rebuildHint,
     });
   }
@@ -122,7 +130,9 @@ export class ImageStore {
   }
 
   private async refs(): Promise<{ name: string; digest: string }[]> {
-    const names = (await readdir(this.layout.refs).catch(() => [] as string[])).filter((file) => file.endsWith(".json"));
+    const names = (await readdir(this.layout.refs).catch(() => [] as string[])).filter((file) =>
+      file.endsWith(".json"),
+    );
     const found = names.sort().map(async (file) => {
       const name = file.slice(0, -".json".length);
       const digest = await this.ref(name).catch(() => undefined);

@@ -2,8 +2,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { isSandboxError } from "@mvm/protocol/errors";
 import {
-  ImageError,
   buildImage,
   ensureBootAssets,
   openImageStore,
@@ -41,7 +41,11 @@ async function main(): Promise<void> {
     console.log(JSON.stringify(record));
   }
   for (const name of positionals) {
-    const present = values.rebuild ? undefined : await openImageStore(home).verify(name).catch(() => undefined);
+    const present = values.rebuild
+      ? undefined
+      : await openImageStore(home)
+          .verify(name)
+          .catch(() => undefined);
     const { record } = present ?? (await buildImage({ ...control, name }));
     console.log(JSON.stringify({ name, digest: record.digest, size: record.size, suite: record.suite }));
   }
@@ -57,9 +61,9 @@ function defaultHome(): string {
 }
 
 main().catch((error: unknown) => {
-  if (error instanceof ImageError) {
+  if (isSandboxError(error)) {
     console.error(error.message);
-    if (error.hint !== undefined) console.error(`hint: ${error.hint}`);
+    console.error(`hint: ${error.hint}`);
   } else {
     console.error(error instanceof Error ? error.message : error);
   }

@@ -1,0 +1,17 @@
+# The guest agent: one static binary, which Debian's own Rust can build.
+
+agent=$root/guest/target/x86_64-unknown-linux-gnu/release/mvm-agent
+
+guest_agent() {
+  step "guest agent"
+  if [ -f "$agent" ] && ! agent_is_stale; then return 0; fi
+  note "compiling the guest agent with $(cargo --version)"
+  (cd "$root/guest" && logged cargo build --release --locked) ||
+    fail "Cannot compile the guest agent" "See the errors with: (cd $root/guest && cargo build --release)"
+  # cargo keeps the time of a binary it had no need to link again.
+  touch "$agent"
+}
+
+agent_is_stale() {
+  [ -n "$(find "$root/guest/src" "$root/guest/.cargo" "$root"/guest/Cargo.* -newer "$agent" -print -quit)" ]
+}

@@ -1,0 +1,71 @@
+# The programs machines and images need, from Debian. A program that is there already, from wherever, is left alone.
+
+minimum_qemu=10
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+debian_packages() {
+  step "Debian packages"
+  [ "$(uname -m)" = x86_64 ] || fail "Cannot run machines on $(uname -m): only x86_64 is supported" "Use an x86_64 host"
+  missing=$(missing_packages)
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null 2>&1 ||
+    fail "Cannot install $missing: this host has no apt" "Install these programs another way (QEMU $minimum_qemu or newer), then: ./mvmctl setup"
+  become_root "$missing"
+  note "installing from Debian: $missing"
+  case " $missing " in *" qemu-system-x86 "*) qemu_source ;; esac
+  # Package lists as old as the host's image name files the mirror no longer has: renew them, once.
+  # shellcheck disable=SC2086 # a list of words
+  apt_install $missing || { apt_update && apt_install $missing; } ||
+    fail "Cannot install the Debian packages $missing" "Check the network, then: sudo apt-get update && sudo apt-get install $missing"
+  missing=$(missing_packages)
+  [ -z "$missing" ] ||
+    fail "Cannot go on: installed, but still missing or too old: $missing" "Look for an older copy earlier in PATH, or install QEMU $minimum_qemu or newer"
+}
+
+missing_packages() {
+  list=
+  need() { command -v "$1" >/dev/null 2>&1 || list="$list $2"; }
+  qemu_is_new || list="$list qemu-system-x86"
+  need qemu-img qemu-utils
+  need mmdebstrap mmdebstrap
+  need mkfs.erofs erofs-utils
+  need mke2fs e2fsprogs
+  need bwrap bubblewrap
+  need xz xz-utils
+  need cargo cargo
+  need cc "gcc libc6-dev"
+  # Only someone who is not root builds images in a user namespace.
+  [ "$(id -u)" = 0 ] || need newuidmap uidmap
+  # Both come from one source and must be of one version.
+  case $list in *qemu-system-x86*) case $list in *qemu-utils*) ;; *) list="$list qemu-utils" ;; esac ;; esac
+  echo "${list# }"
+}
+
+qemu_is_new() {
+  command -v qemu-system-x86_64 >/dev/null 2>&1 || return 1
+  major=$(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version \([0-9]*\).*/\1/p')
+  [ "${major:-0}" -ge "$minimum_qemu" ]
+}
+
+become_root() { # become_root PACKAGES: how to run apt, in $as_root
+  as_root=
+  [ "$(id -u)" != 0 ] || return 0
+  manual="Have root run: apt-get install --no-install-recommends $1"
+  command -v sudo >/dev/null 2>&1 || fail "Cannot install $1: not root and no sudo" "$manual"
+  if [ -t 2 ]; then
+    note "sudo is used for apt only, to install: $1"
+    sudo -v </dev/tty || fail "Cannot install $1: sudo was refused" "$manual"
+  else
+    sudo -n true 2>/dev/null || fail "Cannot install $1: sudo asks for a password and there is no terminal" "$manual"
+  fi
+  as_root="sudo -n"
+}
+
+apt_update() {
+  logged $as_root apt-get update
+}
+
+apt_install() {
+  logged $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
+}
