@@ -59,3 +59,4 @@ export {
   sandboxStates,
   transitions,
 } from "./states.js";
+export * from "./validate/index.js";

@@ -38,9 +38,13 @@ export const limits = {
   envVariables: 1000,
   envNameBytes: 256,
   envValueBytes: 128 * KiB,
+  /** All names and values of one environment together. */
+  envBytes: MiB,
   /** Entries and total bytes (each entry counts one more for its NUL) of an argv. */
   argvEntries: 100_000,
   argvBytes: 2 * MiB,
+  /** A command line for the shell is one argument, of which the kernel takes at most 128 KiB with its NUL. */
+  shellBytes: 128 * KiB - 1,
   /** Path in the guest, and one component of it. */
   pathBytes: 4096,
   pathComponentBytes: 255,

@@ -1,5 +1,6 @@
 /** Every TypeBox schema. For the daemon and tests: importing this loads TypeBox, the package's root does not. */
 export * from "./agent/answers.js";
+export * from "./agent/checkers.js";
 export * from "./agent/errors.js";
 export * from "./agent/events.js";
 export * from "./agent/requests.js";
@@ -14,3 +15,4 @@ export * from "./api/observe.js";
 export * from "./api/plan-parts.js";
 export * from "./api/results.js";
 export * from "./api/sandboxes.js";
+export { type Checker, checker } from "./checkers.js";

@@ -20,7 +20,9 @@ export const CreateRequestSchema = Type.Object(
     cpu: Type.Optional(Type.Integer({ minimum: limits.cpuMin, maximum: limits.cpuMax })),
     memory_mb: Type.Optional(Type.Integer({ minimum: limits.memoryMinMb, maximum: limits.memoryMaxMb })),
     disk_mb: Type.Optional(Type.Integer({ minimum: limits.diskMinMb, maximum: limits.diskMaxMb })),
-    ttl_seconds: Type.Optional(nullable(Type.Number({ minimum: limits.ttlMinSeconds, maximum: limits.ttlMaxSeconds }))),
+    ttl_seconds: Type.Optional(
+      nullable(Type.Integer({ minimum: limits.ttlMinSeconds, maximum: limits.ttlMaxSeconds })),
+    ),
     env: Type.Optional(env),
     tags: Type.Optional(tags),
     backend: Type.Optional(Type.String({ minLength: 1, maxLength: 32 })),
@@ -93,7 +95,7 @@ export const SandboxListQuerySchema = Type.Object(
 export const DestroyResultSchema = Type.Object({ destroyed: Type.Boolean(), guarantee: Type.String() }, strict);
 export type DestroyResultDocument = Static<typeof DestroyResultSchema>;
 export const TtlRequestSchema = Type.Object(
-  { ttl_seconds: nullable(Type.Number({ minimum: limits.ttlMinSeconds, maximum: limits.ttlMaxSeconds })) },
+  { ttl_seconds: nullable(Type.Integer({ minimum: limits.ttlMinSeconds, maximum: limits.ttlMaxSeconds })) },
   strict,
 );
 export type TtlRequest = Static<typeof TtlRequestSchema>;

@@ -1,0 +1,2 @@
+export { type CapturedOutput, omissionMarker, OutputCapture } from "./output-capture.js";
+export { characterEnd, characterStart } from "./utf8.js";
