@@ -1,3 +1,5 @@
+import type { AgentEvent } from "@mvm/protocol";
+
 /**
  * The host's end of the channel, as the rest of the daemon sees it. Bytes and frames stay behind it.
  * Message shapes: docs/channel.md.
@@ -18,10 +20,10 @@ export interface AgentStream {
 }
 
 export interface StreamHandlers {
-  readonly onEvent?: (event: Record<string, unknown> & { event: string }) => void;
-  /** stdout, file content or tunnel bytes. The buffer belongs to the callee. */
-  readonly onData?: (data: Buffer) => void;
-  readonly onDataErr?: (data: Buffer) => void;
+  readonly onEvent?: (event: AgentEvent) => void;
+  /** stdout, file content or tunnel bytes. Valid only until the handler returns: it may share memory with the channel's buffer. */
+  readonly onData?: (data: Uint8Array) => void;
+  readonly onDataErr?: (data: Uint8Array) => void;
   readonly onEnd?: () => void;
   /** Default: consumed bytes are granted back as soon as the handler returns. With this the handler's owner calls `grant`. */
   readonly manualCredit?: boolean;

@@ -96,7 +96,7 @@ export interface Backend {
   probe(options?: { refresh?: boolean; signal?: AbortSignal }): Promise<BackendReport>;
   /**
    * Starts a machine from its template, making the template first where there is none.
-   * @throws {BackendUnsupportedError} asked accelerator or isolation cannot be had
+   * @throws {BackendUnsupported} asked accelerator or isolation cannot be had
    * @throws {VmBootTimeoutError | VmQemuCrashError | VmOverlayError | VmDependencyError | AssetChecksumError}
    */
   start(spec: MachineSpec, options?: StartOptions): Promise<Machine>;

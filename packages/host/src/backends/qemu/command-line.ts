@@ -1,0 +1,147 @@
+import type { Accelerator } from "../backend.js";
+
+/** Where QEMU finds its files, as QEMU itself sees them (inside the cage). */
+export interface QemuPaths {
+  readonly binary: string;
+  readonly kernel: string;
+  readonly initramfs: string;
+  readonly image: string;
+  /**
+   * What the guest writes to: a qcow2 over the read-only raw `base`, or the raw file itself while a template is made.
+   * Sockets are named relative to the working directory, the sandbox's own.
+   */
+  readonly disk: { readonly kind: "raw"; readonly path: string } | { readonly kind: "overlay"; readonly path: string; readonly base: string };
+  /** Guest memory as a file; undefined: anonymous memory. */
+  readonly ram?: string;
+}
+
+/** How the machine comes to life. */
+export type StartMode =
+  /** Boots the kernel. With a RAM file the memory is shared with it: the making of a template. */
+  | { readonly kind: "boot" }
+  /** Loads device state from `state`; the RAM file is mapped privately from a read-only descriptor. */
+  | { readonly kind: "restore"; readonly state: string };
+
+export interface QemuCommandInput {
+  readonly cookie: string;
+  readonly accel: Accelerator;
+  readonly cpus: number;
+  readonly memoryMb: number;
+  readonly paths: QemuPaths;
+  readonly mode: StartMode;
+  /** What the probes found this QEMU able to do. */
+  readonly features: QemuFeatures;
+  readonly debug?: boolean;
+}
+
+export interface QemuFeatures {
+  readonly seccomp: boolean;
+  readonly ioUring: boolean;
+}
+
+/** CPU that a template is made for. TCG's `max` changes with QEMU, which is part of the template key. */
+export function cpuModel(accel: Accelerator): string {
+  return accel === "kvm" ? "host" : "max";
+}
+
+/** Names of the sockets in the sandbox's directory. */
+export const sockets = { qmp: "qmp.sock", agent: "agent.sock", console: "console.sock" } as const;
+
+/** Name of the virtio-serial port and serials of the disks; the guest finds them by these (docs/channel.md). */
+export const guestNames = { port: "mvm.agent.0", image: "mvm-base", disk: "mvm-disk" } as const;
+
+/**
+ * The whole QEMU command line. Pure: everything that differs between hosts comes in as data.
+ * The device list is the guest's attack surface and the template's topology: a change here makes every template stale.
+ */
+export function qemuCommandLine(input: QemuCommandInput): readonly string[] {
+  return [
+    input.paths.binary,
+    ...["-name", `guest=${input.cookie}`, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
+    ...machine(input),
+    ...kernel(input),
+    ...(input.features.seccomp
+      ? ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
+      : []),
+    ...serial(),
+    ...disks(input),
+    ...["-object", "rng-builtin,id=rng0", "-device", "virtio-rng-device,rng=rng0,max-bytes=1024,period=1000"],
+    ...["-nic", "none"],
+    ...start(input.mode),
+  ];
+}
+
+function machine({ accel, cpus, memoryMb, paths, mode }: QemuCommandInput): string[] {
+  // Under TCG the kernel has no timer without pit, pic and rtc, and hangs for ever.
+  const timers = accel === "kvm" ? "" : ",pit=on,pic=on,rtc=on";
+  const accelerator = accel === "kvm" ? "kvm" : `tcg,thread=${cpus > 1 ? "multi" : "single"},tb-size=128`;
+  const memory = paths.ram === undefined ? "" : ",memory-backend=mem";
+  const options = `microvm,x-option-roms=off,isa-serial=on,auto-kernel-cmdline=on,acpi=off,dump-guest-core=off${timers}${memory}`;
+  return [
+    ...["-accel", accelerator, "-cpu", cpuModel(accel), "-M", options, "-m", `${memoryMb}M`, "-smp", `${cpus}`],
+    ...(paths.ram === undefined ? [] : ["-object", memoryBackend(paths.ram, memoryMb, mode)]),
+  ];
+}
+
+function memoryBackend(path: string, memoryMb: number, mode: StartMode): string {
+  const file = `memory-backend-file,id=mem,size=${memoryMb}M,mem-path=${path}`;
+  // readonly=on opens the file read-only and rom=off still gives writable private pages (QEMU ≥ 9): no machine
+  // can write into the template that every later sandbox starts from.
+  return mode.kind === "boot" ? `${file},share=on` : `${file},share=off,readonly=on,rom=off`;
+}
+
+function kernel({ paths, mode, debug }: QemuCommandInput): string[] {
+  if (mode.kind === "restore") return [];
+  const loud = debug ? "loglevel=7 mvm.debug=1" : "quiet loglevel=3";
+  const append = [
+    "console=ttyS0 reboot=t panic=-1 nomodule=0 random.trust_cpu=on mitigations=auto",
+    "no_timer_check nowatchdog cgroup_disable=hugetlb,rdma,misc transparent_hugepage=madvise",
+    loud,
+  ].join(" ");
+  return ["-kernel", paths.kernel, "-initrd", paths.initramfs, "-append", append];
+}
+
+function serial(): string[] {
+  const socket = (id: string, path: string): string[] => ["-chardev", `socket,id=${id},path=${path},server=on,wait=off`];
+  return [
+    ...socket("qmp", sockets.qmp),
+    ...["-mon", "chardev=qmp,mode=control"],
+    ...socket("console", sockets.console),
+    ...["-serial", "chardev:console"],
+    ...socket("agent", sockets.agent),
+    ...["-device", "virtio-serial-device,max_ports=2", "-device", `virtserialport,chardev=agent,name=${guestNames.port},nr=1`],
+  ];
+}
+
+function disks({ paths, features }: QemuCommandInput): string[] {
+  const file = `driver=file,aio=${features.ioUring ? "io_uring" : "threads"}`;
+  // Formats are explicit: QEMU never probes what a guest may have written into a header. What is shared between
+  // machines is opened read-only and without locks.
+  const shared = (name: string, path: string): string[] => [
+    ...["-blockdev", `${file},node-name=${name}-file,filename=${path},read-only=on,locking=off`],
+    ...["-blockdev", `driver=raw,node-name=${name},file=${name}-file,read-only=on`],
+  ];
+  // The guest's flushes are not passed on: a disk outlives its machine only through an orderly stop or snapshot,
+  // and the host's page cache survives the death of QEMU.
+  const own = (path: string): string[] => [
+    ...["-blockdev", `${file},node-name=disk-file,filename=${path},discard=unmap,cache.no-flush=on`],
+  ];
+  const { disk } = paths;
+  return [
+    ...shared("image", paths.image),
+    ...["-device", `virtio-blk-device,drive=image,serial=${guestNames.image}`],
+    ...(disk.kind === "raw"
+      ? [...own(disk.path), "-blockdev", "driver=raw,node-name=disk,file=disk-file,discard=unmap,cache.no-flush=on"]
+      : [
+          ...shared("base", disk.base),
+          ...own(disk.path),
+          ...["-blockdev", "driver=qcow2,node-name=disk,file=disk-file,backing=base,discard=unmap,cache.no-flush=on"],
+        ]),
+    ...["-device", `virtio-blk-device,drive=disk,serial=${guestNames.disk}`],
+  ];
+}
+
+function start(mode: StartMode): string[] {
+  if (mode.kind === "boot") return [];
+  return ["-global", "migration.x-ignore-shared=on", "-incoming", mode.state];
+}

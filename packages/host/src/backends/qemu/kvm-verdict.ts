@@ -1,0 +1,101 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { release } from "node:os";
+import type { HostFacts } from "./probe.js";
+import { createOverlay } from "./disks.js";
+import { launch, type LaunchHost } from "./launch.js";
+
+/** Whether guests really boot under KVM here, and how that is known. */
+export interface KvmVerdict {
+  readonly usable: boolean;
+  readonly reason: string;
+}
+
+/** The real guest kernel prints its first line within half a second on hardware; this is when hope ends. */
+const firstLineMs = 5_000;
+
+/**
+ * Boots the real kernel under KVM until it prints something. That `/dev/kvm` opens proves nothing: nested or
+ * restricted KVM can create machines whose guests never run an instruction. The verdict is kept under the state root.
+ */
+export class KvmProbe {
+  readonly #home: string;
+  #verdict: Promise<KvmVerdict> | undefined;
+
+  constructor(home: string) {
+    this.#home = home;
+  }
+
+  /** @param boot kernel files; needed only when no kept verdict fits this host */
+  verdict(facts: HostFacts, boot: () => Promise<{ kernel: string; initramfs: string }>, refresh = false): Promise<KvmVerdict> {
+    if (refresh) this.#verdict = undefined;
+    this.#verdict ??= this.#find(facts, boot, refresh).catch((error: unknown) => {
+      this.#verdict = undefined;
+      throw error;
+    });
+    return this.#verdict;
+  }
+
+  async #find(facts: HostFacts, boot: () => Promise<{ kernel: string; initramfs: string }>, refresh: boolean): Promise<KvmVerdict> {
+    if (!facts.kvmDevice.usable || facts.qemu === null) return facts.kvmDevice;
+    const key = createHash("sha256").update(JSON.stringify([release(), facts.qemu, hostCpu()])).digest("hex").slice(0, 32);
+    const file = join(this.#home, "cache", "kvm.json");
+    const kept = refresh ? undefined : await readKept(file, key);
+    if (kept !== undefined) return kept;
+    const verdict = await this.#tryBoot(facts, await boot());
+    await mkdir(join(this.#home, "cache"), { recursive: true, mode: 0o700 });
+    const temporary = `${file}.${randomBytes(4).toString("hex")}`;
+    await writeFile(temporary, JSON.stringify({ key, ...verdict }), { mode: 0o600 });
+    await rename(temporary, file);
+    return verdict;
+  }
+
+  async #tryBoot(facts: HostFacts, files: { kernel: string; initramfs: string }): Promise<KvmVerdict> {
+    const directory = join(this.#home, "tmp", `kvm-probe-${randomBytes(4).toString("hex")}`);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    try {
+      const disk = join(directory, "disk.qcow2");
+      await createOverlay(disk, 1);
+      const host: LaunchHost = { binary: facts.qemu!.path, features: facts.features, cageTools: facts.cageTools };
+      const machine = await launch(host, {
+        ...{ cookie: "kvm-probe", accel: "kvm", cpus: 1, memoryMb: 128, diskMb: 1, directory },
+        paths: { kernel: files.kernel, initramfs: files.initramfs, image: files.initramfs, disk: { kind: "overlay", path: disk, base: files.initramfs } },
+        ...{ mode: { kind: "boot" }, uid: 65_534, start: "cold", template: null, debug: true },
+      });
+      try {
+        const spoke = await Promise.race([
+          new Promise<boolean>((resolve) => machine.console.once("data", () => resolve(true))),
+          machine.exited.then(() => false),
+          new Promise<boolean>((resolve) => setTimeout(() => resolve(false), firstLineMs)),
+        ]);
+        return spoke
+          ? { usable: true, reason: "the guest kernel boots under KVM" }
+          : { usable: false, reason: `/dev/kvm opens, but the guest kernel printed nothing within ${firstLineMs / 1000} s` };
+      } finally {
+        await machine.kill();
+      }
+    } catch (error) {
+      return { usable: false, reason: `QEMU does not start under KVM: ${error instanceof Error ? error.message.slice(0, 300) : "unknown"}` };
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+}
+
+async function readKept(file: string, key: string): Promise<KvmVerdict | undefined> {
+  try {
+    const kept = JSON.parse(await readFile(file, "utf8")) as { key?: unknown; usable?: unknown; reason?: unknown };
+    if (kept.key !== key || typeof kept.usable !== "boolean" || typeof kept.reason !== "string") return undefined;
+    return { usable: kept.usable, reason: kept.reason };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Model and flags of the first processor; part of what decides whether guests boot, and of a KVM template's key. */
+export function hostCpu(): string {
+  const text = readFileSync("/proc/cpuinfo", "utf8").split("\n\n")[0] ?? "";
+  return (text.match(/^(?:model name|flags|microcode)\s*:.*$/gm) ?? []).join("\n");
+}

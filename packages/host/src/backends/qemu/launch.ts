@@ -1,0 +1,141 @@
+import { chownSync } from "node:fs";
+import { join } from "node:path";
+import { deadline, VmBootTimeoutError, VmQemuCrashError } from "@mvm/protocol";
+import type { Accelerator, Machine, MachineIdentity } from "../backend.js";
+import { bootId } from "../../processes/identity.js";
+import { buildCage, type CageTools } from "./cage.js";
+import { qemuCommandLine, sockets, type QemuCommandInput, type QemuFeatures } from "./command-line.js";
+import { connectWhenThere } from "./connect.js";
+import { QemuMachine } from "./machine.js";
+import { lastWords, spawnQemu } from "./process.js";
+import { systemDirectories } from "./tools.js";
+
+/** Everything about this host that a command line depends on; from the probes. */
+export interface LaunchHost {
+  readonly binary: string;
+  readonly features: QemuFeatures;
+  readonly cageTools: CageTools;
+}
+
+export interface LaunchInput {
+  readonly cookie: string;
+  readonly accel: Accelerator;
+  readonly cpus: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  /** Working directory of QEMU, its sockets and its own files. */
+  readonly directory: string;
+  /** Files by host path; `disk.path` must lie in `directory`. */
+  readonly paths: Omit<QemuCommandInput["paths"], "binary">;
+  readonly mode: QemuCommandInput["mode"];
+  readonly uid: number;
+  readonly start: Machine["start"];
+  readonly template: string | null;
+  readonly debug?: boolean;
+  readonly onSpawned?: ((identity: MachineIdentity) => Promise<void>) | undefined;
+}
+
+/** Room for qcow2 tables and QEMU's log beyond the disk's nominal size. MiB. */
+const fileSlackMb = 256;
+
+/**
+ * Spawns QEMU in its cage and connects to its agent and console sockets. Nothing has been said to the guest yet.
+ * When it fails, no process is left.
+ */
+export async function launch(host: LaunchHost, input: LaunchInput): Promise<QemuMachine> {
+  const begin = performance.now();
+  const timings: Record<string, number> = {};
+  const mark = (phase: string): void => void (timings[phase] = performance.now() - begin);
+  const { cage, command } = prepare(host, input);
+  if (host.cageTools.root && host.cageTools.bwrap !== null) giveTo(input);
+  const child = await spawnQemu(cage, command, input.directory);
+  mark("spawned_ms");
+  const identity: MachineIdentity = {
+    pid: child.pid,
+    startTime: child.startTime,
+    bootId: bootId(),
+    cookie: input.cookie,
+    accel: input.accel,
+    cpus: input.cpus,
+    memoryMb: input.memoryMb,
+    template: input.template,
+  };
+  try {
+    let gone = false;
+    void child.exited.then(() => (gone = true));
+    const journal = input.onSpawned?.(identity);
+    const patience = deadline("restore", input.accel);
+    const open = (name: string) => connectWhenThere(join(input.directory, name), patience, () => gone);
+    const [channel, console] = await Promise.all([open(sockets.agent), open(sockets.console), journal]);
+    if (channel === undefined || console === undefined) throw await notConnected(gone, patience, input.directory);
+    mark("connected_ms");
+    const { start } = input;
+    const { directory } = input;
+    return new QemuMachine({ process: child, identity, directory, channel, console, start, timings, confinement: cage.layers });
+  } catch (error) {
+    await child.kill();
+    throw error;
+  }
+}
+
+function prepare(host: LaunchHost, input: LaunchInput): { cage: ReturnType<typeof buildCage>; command: readonly string[] } {
+  const { paths, mode } = input;
+  const readable = [
+    { host: paths.image, inside: "/image" },
+    ...(mode.kind === "boot"
+      ? [
+          { host: paths.kernel, inside: "/kernel" },
+          { host: paths.initramfs, inside: "/initramfs" },
+        ]
+      : [{ host: mode.state, inside: "/state" }]),
+    ...(mode.kind === "restore" && paths.ram !== undefined ? [{ host: paths.ram, inside: "/ram" }] : []),
+    ...(paths.disk.kind === "overlay" ? [{ host: paths.disk.base, inside: "/base" }] : []),
+  ];
+  const cage = buildCage({
+    tools: host.cageTools,
+    uid: input.uid,
+    directory: input.directory,
+    readable,
+    maxFileBytes: (Math.max(input.diskMb, input.memoryMb) + fileSlackMb) * 1024 * 1024,
+    needsKvm: input.accel === "kvm",
+    systemDirectories: systemDirectories(),
+  });
+  // What lies in the machine's own directory is reached through the working directory, under any name of it.
+  const see = (path: string): string =>
+    path.startsWith(`${input.directory}/`) ? path.slice(input.directory.length + 1) : cage.inside(path);
+  const { disk } = paths;
+  const command = qemuCommandLine({
+    cookie: input.cookie,
+    accel: input.accel,
+    cpus: input.cpus,
+    memoryMb: input.memoryMb,
+    features: host.features,
+    debug: input.debug ?? false,
+    paths: {
+      binary: host.binary,
+      kernel: see(paths.kernel),
+      initramfs: see(paths.initramfs),
+      image: see(paths.image),
+      disk:
+        disk.kind === "raw"
+          ? { kind: "raw", path: see(disk.path) }
+          : { kind: "overlay", path: see(disk.path), base: see(disk.base) },
+      ...(paths.ram === undefined ? {} : { ram: see(paths.ram) }),
+    },
+    mode: mode.kind === "boot" ? mode : { kind: "restore", state: `file:${see(mode.state)}` },
+  });
+  return { cage, command };
+}
+
+/** Under a root daemon each machine has a user of its own, which must own what it writes. */
+function giveTo({ directory, paths, uid }: LaunchInput): void {
+  chownSync(directory, uid, uid);
+  chownSync(paths.disk.path, uid, uid);
+  if (paths.ram?.startsWith(`${directory}/`)) chownSync(paths.ram, uid, uid);
+}
+
+async function notConnected(gone: boolean, patienceMs: number, directory: string): Promise<Error> {
+  return gone
+    ? new VmQemuCrashError({ message: `Cannot start the machine: QEMU ended: ${await lastWords(directory)}` })
+    : new VmBootTimeoutError({ message: `Cannot start the machine: QEMU made no socket within ${patienceMs} ms` });
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { templateFiles, type TemplateFiles } from "./paths.js";
+import { templateKey, type TemplateInputs } from "./template-key.js";
+
+/** A saved machine that any number of others start from. Immutable. */
+export interface Template {
+  readonly key: string;
+  readonly files: TemplateFiles;
+}
+
+const makingPrefix = ".making-";
+
+/**
+ * Templates below `$MVM_HOME/templates`, one directory each, named by key. A directory gets its name when it is
+ * complete and durable, so whatever carries a key may be used and whatever does not is rubbish.
+ */
+export class TemplateStore {
+  readonly #root: string;
+  readonly #making = new Map<string, Promise<Template>>();
+
+  /** @param home the state root; this process is the only one that writes to it */
+  constructor(home: string) {
+    this.#root = join(home, "templates");
+  }
+
+  /** The template for these inputs, or undefined when it is not made yet. */
+  async find(inputs: TemplateInputs): Promise<Template | undefined> {
+    const key = templateKey(inputs);
+    const files = templateFiles(join(this.#root, key));
+    try {
+      const record = JSON.parse(await readFile(files.record, "utf8")) as { key?: unknown };
+      return record.key === key ? { key, files } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Finds the template or has it made. Callers that ask for the same one at the same time share one making. */
+  async ensure(inputs: TemplateInputs, make: (files: TemplateFiles) => Promise<void>): Promise<Template> {
+    const found = await this.find(inputs);
+    if (found !== undefined) return found;
+    const key = templateKey(inputs);
+    let making = this.#making.get(key);
+    if (making === undefined) {
+      making = this.#make(key, inputs, make).finally(() => this.#making.delete(key));
+      this.#making.set(key, making);
+    }
+    return making;
+  }
+
+  /** Takes a template out of use that machines fail to start from. Machines that run on it keep their open files. */
+  async discard(key: string): Promise<void> {
+    const away = join(this.#root, `${makingPrefix}discarded-${randomBytes(4).toString("hex")}`);
+    await rename(join(this.#root, key), away).catch(() => undefined);
+    await rm(away, { recursive: true, force: true });
+  }
+
+  /** Removes what a killed making left behind. Returns the paths. */
+  async sweep(): Promise<string[]> {
+    const names = await readdir(this.#root).catch(() => [] as string[]);
+    const stale = names.filter((name) => name.startsWith(makingPrefix)).map((name) => join(this.#root, name));
+    for (const path of stale) await rm(path, { recursive: true, force: true });
+    return stale;
+  }
+
+  async #make(key: string, inputs: TemplateInputs, make: (files: TemplateFiles) => Promise<void>): Promise<Template> {
+    const making = join(this.#root, `${makingPrefix}${key}-${randomBytes(4).toString("hex")}`);
+    await mkdir(making, { recursive: true, mode: 0o700 });
+    try {
+      const files = templateFiles(making);
+      await make(files);
+      const record = { schema_version: 1, key, created_at: new Date().toISOString(), inputs };
+      await writeFile(files.record, JSON.stringify(record, null, 1), { mode: 0o600 });
+      for (const path of [files.ram, files.state, files.disk, files.overlay, files.record, making]) await sync(path);
+      await rename(making, join(this.#root, key));
+      await sync(this.#root);
+      return { key, files: templateFiles(join(this.#root, key)) };
+    } finally {
+      await rm(making, { recursive: true, force: true });
+    }
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

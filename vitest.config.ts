@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+/** Fast tests need no machine; VM tests boot real ones and run one file at a time, since they share two cores. */
+export default defineConfig({
+  test: {
+    reporters: process.env["CI"] === "true" ? ["default"] : ["default"],
+    projects: [
+      {
+        test: {
+          name: "fast",
+          include: ["packages/*/test/**/*.test.ts", "tests/fast/**/*.test.ts"],
+          exclude: ["**/*.vm.test.ts", "**/node_modules/**"],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "vm",
+          include: ["packages/*/test/**/*.vm.test.ts", "tests/**/*.vm.test.ts"],
+          exclude: ["**/node_modules/**"],
+          fileParallelism: false,
+          // Under emulation a guest is 5 to 8 times slower; a test that needs more than this hangs.
+          testTimeout: 120_000,
+          hookTimeout: 600_000,
+        },
+      },
+    ],
+  },
+});
