@@ -87,8 +87,11 @@ export class RequestStream implements AgentStream {
         return this.#data(frame.payload, this.#handlers.onData);
       case FrameType.DATA_ERR:
         return this.#data(frame.payload, this.#handlers.onDataErr);
-      case FrameType.EVENT:
-        return this.#handlers.onEvent?.(checkEvent(parseMessage(frame.payload)));
+      case FrameType.EVENT: {
+        // Checked whether anybody listens or not: a guest that lies in one place is not believed in another.
+        const event = checkEvent(parseMessage(frame.payload));
+        return this.#handlers.onEvent?.(event);
+      }
       case FrameType.END:
         return this.#handlers.onEnd?.();
       case FrameType.CREDIT:
