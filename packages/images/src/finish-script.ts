@@ -42,7 +42,9 @@ chmod 0755 "$root/home/user"`;
 
 const python = `
 # The machine is the environment: pip may install into it without a second one inside.
-rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED`;
+rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED
+# Asking for a newer pip is a connection nobody declared.
+[ ! -e "$root/usr/bin/pip" ] || printf '[global]\\ndisable-pip-version-check = true\\n' >"$root/etc/pip.conf"`;
 
 const privileges = `
 # Root is given by the host on request; no program in the image hands it out.
@@ -61,19 +63,21 @@ chmod 1777 "$root/tmp" "$root/var/tmp"`;
 
 const leftovers = `
 rm -rf "$root"/var/lib/apt "$root"/var/cache/apt "$root"/var/cache/debconf/*-old "$root"/var/cache/ldconfig
-rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d "$root"/etc/apt/apt.conf.d/99mmdebstrap
+rm -rf "$root/etc/apt"
 rm -rf "$root"/var/lib/dpkg/*-old "$root"/usr/share/man "$root"/usr/share/info "$root"/usr/share/lintian
 rm -rf "$root"/root/.cache "$root"/root/.python_history
 find "$root/var/log" -type f -delete
 find "$root/var/tmp" -xdev -mindepth 1 -delete 2>/dev/null || true`;
 
 /**
- * The kernel's file systems are still mounted in the chroot at this point: their directories are packed empty. Extended
- * attributes are left out: the only ones a package sets are file capabilities, which are setuid by another name.
+ * The kernel's file systems are mounted in the chroot at this point; packing a plain bind of it, in a mount namespace
+ * that ends with the tool, sees the empty directories beneath. Extended attributes are left out: the only ones a
+ * package sets are file capabilities, which are setuid by another name.
  */
 const pack = `
-mkdir -p "$root/${outputDirectory}"
+mkdir -p "$root/${outputDirectory}/tree"
 dpkg-query --admindir="$root/var/lib/dpkg" --show \\
   --showformat='\${Package}\\t\${Version}\\t\${Architecture}\\n' >"$root/${outputDirectory}/${packagesFile}"
-mkfs.erofs --quiet -x-1 -T${imageTime} -U 00000000-0000-0000-0000-000000000000 \\
-  --exclude-regex='^(proc|sys|dev|run|tmp)/' "$root/${outputDirectory}/${imageFile}" "$root"`;
+unshare --mount sh -euc 'mount --bind "$1" "$2/tree"
+  exec mkfs.erofs --quiet -x-1 -T${imageTime} -U 00000000-0000-0000-0000-000000000000 \\
+    --exclude-regex="^(dev|run|tmp)/" "$2/${imageFile}" "$2/tree"' pack "$root" "$root/${outputDirectory}"`;

@@ -2,7 +2,7 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runChild } from "./child.js";
 import type { DebianSource } from "./debian-source.js";
-import { AssetDownloadError, BuildError } from "@mvm/protocol/errors";
+import { AssetDownloadError, BuildError, type SandboxError } from "@mvm/protocol/errors";
 import { imageError } from "./errors.js";
 import type { BuildControl } from "./progress.js";
 
@@ -25,7 +25,7 @@ export class PrivateApt {
     log: string,
     control: BuildControl,
   ): Promise<{ apt: PrivateApt; source: DebianSource }> {
-    let last: unknown;
+    let last: SandboxError | undefined;
     for (const source of sources) {
       control.onProgress?.({ phase: "archive", detail: source.suite });
       try {
