@@ -148,6 +148,7 @@ class QemuBackend implements Backend {
   #templateInputs(spec: MachineSpec, accel: Accelerator, facts: HostFacts & { qemu: NonNullable<HostFacts["qemu"]> }, boot: BootFiles): TemplateInputs {
     const { cpus, memoryMb, diskMb } = spec;
     const names = { binary: "", kernel: "", initramfs: "", image: "", ram: "", disk: { kind: "overlay", path: "", base: "" } } as const;
+    const line = { cookie: "", accel, cpus, memoryMb, paths: names, features: facts.features };
     return {
       format: 1,
       imageDigest: spec.image.digest,
@@ -157,10 +158,8 @@ class QemuBackend implements Backend {
       cpuModel: cpuModel(accel),
       qemu: { version: facts.qemu.version, size: facts.qemu.size, mtimeMs: facts.qemu.mtimeMs },
       hostCpu: accel === "kvm" ? hostCpu() : null,
-      topology: [
-        ...qemuCommandLine({ cookie: "", accel, cpus, memoryMb, paths: names, features: facts.features, mode: { kind: "boot" } }),
-        ...qemuCommandLine({ cookie: "", accel, cpus, memoryMb, paths: names, features: facts.features, mode: { kind: "restore", state: "" } }),
-      ],
+      bootLine: qemuCommandLine({ ...line, mode: { kind: "boot" } }),
+      restoreLine: qemuCommandLine({ ...line, mode: { kind: "restore", state: "" } }),
       warmUp: this.#options.warmUp(spec.image.name),
     };
   }

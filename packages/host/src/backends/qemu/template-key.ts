@@ -20,8 +20,9 @@ export interface TemplateInputs {
   readonly qemu: { readonly version: string; readonly size: number; readonly mtimeMs: number };
   /** Model name and flags of the host's processor under kvm, where the guest sees it; null under tcg. */
   readonly hostCpu: string | null;
-  /** The restore command line with file names taken out: the device topology. */
-  readonly topology: readonly string[];
+  /** The two command lines with file names taken out: kernel parameters and device topology. */
+  readonly bootLine: readonly string[];
+  readonly restoreLine: readonly string[];
   /** Programs run before the state is saved, so that their pages are warm. */
   readonly warmUp: readonly (readonly string[])[];
 }
