@@ -1,0 +1,42 @@
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { usageError } from "../errors.js";
+import { nearest } from "./nearest.js";
+import type { OptionSpecs } from "./spec.js";
+
+/** One option as it stands on the command line. */
+export interface OptionToken {
+  readonly kind: "option";
+  readonly name: string;
+  readonly rawName: string;
+  readonly index: number;
+  readonly value: string | undefined;
+}
+
+/** One word of the command line, in order. */
+export type Token =
+  | OptionToken
+  | { readonly kind: "positional"; readonly index: number; readonly value: string }
+  | { readonly kind: "option-terminator"; readonly index: number };
+
+/** Splits words into options, positionals and the `--`; decides nothing yet. */
+export function tokenize(line: readonly string[], options: OptionSpecs): readonly Token[] {
+  const config: NonNullable<ParseArgsConfig["options"]> = {};
+  for (const [name, spec] of Object.entries(options)) {
+    config[name] = {
+      type: spec.kind === "flag" ? "boolean" : "string",
+      ...(spec.short === undefined ? {} : { short: spec.short }),
+      multiple: true,
+    };
+  }
+  const parsed = parseArgs({ args: [...line], options: config, strict: false, allowPositionals: true, tokens: true });
+  return parsed.tokens as readonly Token[];
+}
+
+/** Refuses an option the verb does not have, suggesting the nearest one. */
+export function unknownOption(token: OptionToken, options: OptionSpecs, verb: string): Error {
+  const close = token.rawName.startsWith("--") ? nearest(token.name, Object.keys(options)) : undefined;
+  return usageError(
+    `Cannot read the command line: unknown option "${token.rawName}"`,
+    close === undefined ? `Run \`${verb} --help\` for the options` : `Did you mean \`--${close}\`?`,
+  );
+}

@@ -1,0 +1,56 @@
+import type { CommandRequest, ProcessStreamEvent, RunStreamEvent } from "@mvm/protocol";
+import { validateArgv } from "@mvm/protocol";
+import { envAssignment, envRecord } from "../args/env-assignment.js";
+import { sandboxRef } from "../args/sandbox-ref.js";
+import { command, flag, list, word } from "../command/define.js";
+import { sandboxPath } from "../daemon/daemon.js";
+import { commandOptions } from "../sandbox/command-options.js";
+import { defined } from "../sandbox/options.js";
+import { finishCommand, followCommand } from "../stream/command-events.js";
+import { forwardStdin, stdinKind } from "../stream/stdin.js";
+
+export default command({
+  summary: "Run a command in a running sandbox",
+  description: ["Like `run`, in a sandbox that exists and goes on afterwards. Interrupting kills the command only."],
+  positionals: [word("NAME", sandboxRef, "Name or id of the sandbox")],
+  options: {
+    ...commandOptions,
+    env: list(envAssignment, "Environment variable of the command"),
+    stdin: flag("Forward stdin even when it is a terminal"),
+  },
+  argv: { label: "ARGV…", summary: "The command and its arguments, passed on byte for byte without a shell" },
+  examples: [
+    ["exec devbox -- pip list", "Runs a command in devbox"],
+    ["exec devbox --user root --cwd /tmp -- sh -c 'id; pwd'", "Runs as root in /tmp"],
+  ],
+  exits: { 124: "The command was killed at its --timeout", 130: "Interrupted" },
+  run: async ({ words: [name], options, argv }, context) => {
+    const stdin = stdinKind(options.stdin);
+    const body: CommandRequest = {
+      argv: validateArgv(argv),
+      stdin,
+      stream: !context.json,
+      ...defined({
+        env: envRecord(options.env),
+        cwd: options.cwd,
+        user: options.user,
+        timeout_ms: options.timeout,
+        max_output_bytes: options["max-output"],
+      }),
+    };
+    const daemon = await context.daemon();
+    const path = sandboxPath(name, "processes");
+    const events = daemon.events<ProcessStreamEvent>({
+      method: "POST",
+      path,
+      operation: "commands.run",
+      json: body,
+    }) as AsyncIterable<RunStreamEvent>;
+    const result = await followCommand(events, context, {
+      started: ({ pid }) => {
+        if (stdin === "pipe") forwardStdin(daemon, `${path}/${pid}/stdin`, context);
+      },
+    });
+    return finishCommand(result, context);
+  },
+});

@@ -1,0 +1,36 @@
+import type { FileEntryDocument } from "@mvm/protocol";
+import { guestPath } from "../../args/guest-path.js";
+import { sandboxRef } from "../../args/sandbox-ref.js";
+import { command, flag, word, words } from "../../command/define.js";
+import { sandboxPath } from "../../daemon/daemon.js";
+import { entryTable } from "../../render/entries.js";
+
+export default command({
+  summary: "Show type, size, permissions and times of files of a sandbox",
+  positionals: [word("NAME", sandboxRef, "Name or id of the sandbox"), words("PATH", guestPath, "Files")],
+  options: { "no-follow": flag("Describe a symbolic link itself") },
+  examples: [["fs stat devbox app/main.py", "Describes a file"]],
+  run: async ({ words: [name, paths], options }, context) => {
+    const daemon = await context.daemon();
+    const entries: (FileEntryDocument & { path: string })[] = [];
+    for (const path of paths) {
+      const query = { path, follow: !options["no-follow"] };
+      entries.push({
+        path,
+        ...(await daemon.call<FileEntryDocument>({
+          method: "GET",
+          path: sandboxPath(name, "files", "stat"),
+          operation: "files.stat",
+          query,
+        })),
+      });
+    }
+    const [only] = entries;
+    await context.out.result(entries.length === 1 && only ? only : { entries }, () =>
+      entryTable(
+        entries.map((entry) => ({ ...entry, name: entry.path })),
+        context.out.stdout.columns,
+      ),
+    );
+  },
+});

@@ -1,0 +1,47 @@
+import type { Catalogue, ImageInfo } from "@mvm/protocol";
+import { command, flag } from "../../command/define.js";
+import { table } from "../../render/table.js";
+import { bytes, span } from "../../render/units.js";
+
+export default command({
+  summary: "List the images that exist",
+  positionals: [],
+  options: { catalogue: flag("List those that can be built") },
+  examples: [
+    ["image ls", "Lists the images"],
+    ["image ls --catalogue", "Lists what `image build` can build"],
+  ],
+  run: async ({ options }, context) => {
+    const daemon = await context.daemon();
+    const width = context.out.stdout.columns;
+    if (options.catalogue) {
+      const { images } = await daemon.call<Catalogue>({
+        method: "GET",
+        path: "/catalogue",
+        operation: "images.catalogue",
+      });
+      const columns = [
+        { heading: "NAME", cell: (image: Catalogue["images"][number]) => image.name },
+        { heading: "DESCRIPTION", cell: (image: Catalogue["images"][number]) => image.description },
+      ];
+      return context.out.result({ images }, () => table(images, columns, width));
+    }
+    const { images } = await daemon.call<{ images: ImageInfo[] }>({
+      method: "GET",
+      path: "/images",
+      operation: "images.list",
+    });
+    const columns = [
+      { heading: "NAME", cell: (image: ImageInfo) => image.name },
+      { heading: "DIGEST", cell: (image: ImageInfo) => image.digest.slice(0, 19) },
+      { heading: "SIZE", cell: (image: ImageInfo) => bytes(image.size_bytes), least: 4 },
+      {
+        heading: "AGE",
+        cell: (image: ImageInfo) => (image.created_at === null ? "" : span(Date.now() - Date.parse(image.created_at))),
+        least: 3,
+      },
+      { heading: "TEMPLATES", cell: (image: ImageInfo) => String(image.templates.length), least: 3 },
+    ];
+    return context.out.result({ images }, () => table(images, columns, width));
+  },
+});

@@ -1,0 +1,45 @@
+import { alias, group, type Registry, verb } from "../command/registry.js";
+
+/** Every verb, in the order of the help. */
+export const registry: Registry = {
+  run: verb(() => import("./run.js")),
+  up: verb(() => import("./up.js")),
+  create: alias("up"),
+  ls: verb(() => import("./ls.js")),
+  inspect: verb(() => import("./inspect.js")),
+  exec: verb(() => import("./exec.js")),
+  fs: group("Read and change files of a sandbox", {
+    read: verb(() => import("./fs/read.js")),
+    write: verb(() => import("./fs/write.js")),
+    ls: verb(() => import("./fs/ls.js")),
+    stat: verb(() => import("./fs/stat.js")),
+    mkdir: verb(() => import("./fs/mkdir.js")),
+    mv: verb(() => import("./fs/mv.js")),
+    rm: verb(() => import("./fs/rm.js")),
+  }),
+  cp: verb(() => import("./cp.js")),
+  logs: verb(() => import("./logs.js")),
+  stop: verb(() => import("./stop.js")),
+  down: alias("stop"),
+  destroy: verb(() => import("./destroy.js")),
+  rm: alias("destroy"),
+  ttl: verb(() => import("./ttl.js")),
+  image: group("Build and manage images", {
+    build: verb(() => import("./image/build.js")),
+    ls: verb(() => import("./image/ls.js")),
+    inspect: verb(() => import("./image/inspect.js")),
+    rm: verb(() => import("./image/rm.js")),
+  }),
+  doctor: verb(() => import("./doctor.js")),
+  backends: verb(() => import("./backends.js")),
+  "boot-report": verb(() => import("./boot-report.js")),
+  gc: verb(() => import("./gc.js")),
+  daemon: group("Start, stop and look at the daemon of this state root", {
+    start: verb(() => import("./daemon/start.js")),
+    stop: verb(() => import("./daemon/stop.js")),
+    status: verb(() => import("./daemon/status.js")),
+  }),
+  completion: verb(() => import("./completion.js")),
+  setup: verb(() => import("./setup.js")),
+  version: verb(() => import("./version.js")),
+};

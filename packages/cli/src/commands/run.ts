@@ -1,0 +1,71 @@
+import type { RunRequest, RunStreamEvent } from "@mvm/protocol";
+import { validateArgv } from "@mvm/protocol";
+import { mode } from "../args/choice.js";
+import { command, type Input, option } from "../command/define.js";
+import type { Context } from "../output/context.js";
+import { commandOptions } from "../sandbox/command-options.js";
+import { createRequest, defined, sandboxOptions } from "../sandbox/options.js";
+import { finishCommand, followCommand } from "../stream/command-events.js";
+import { forwardStdin, stdinKind } from "../stream/stdin.js";
+
+const options = {
+  ...sandboxOptions,
+  ...commandOptions,
+  mode: option(mode, "Run an SDK script, the first word of ARGV, in this mode: live, plan or record"),
+};
+
+export default command({
+  summary: "Run one command in a fresh sandbox and destroy it",
+  description: [
+    "Output comes as the command writes it; stdin is forwarded when it is a pipe or file. Interrupting ends the sandbox. " +
+      "Options stand before the command: from `--`, or from the first word that is no option, everything belongs to the guest.",
+  ],
+  positionals: [],
+  options,
+  argv: { label: "ARGV…", summary: "The command and its arguments, passed on byte for byte without a shell" },
+  examples: [
+    ["run -- python3 -c 'print(6*7)'", "Prints 42"],
+    ["run --timeout 10s --memory 1G -- sh -c 'sort | uniq -c' < words.txt", "Pipes a file through the sandbox"],
+    ["run --profile standard --allow-host api.github.com -- python3 fetch.py", "Lets the guest reach one host"],
+  ],
+  exits: {
+    124: "The command was killed at its --timeout",
+    130: "Interrupted",
+  },
+  run: async (input, context) => {
+    if (input.options.mode !== undefined) {
+      const { runScript } = await import("../script/run-script.js");
+      return runScript(input.options.mode, input.argv, context);
+    }
+    return runCommand(input, context);
+  },
+});
+
+async function runCommand(
+  { options: values, argv }: Input<readonly [], typeof options>,
+  context: Context,
+): Promise<number> {
+  const stdin = stdinKind();
+  const body: RunRequest = {
+    sandbox: { profile: "restrictive", ...createRequest(values) },
+    command: {
+      argv: validateArgv(argv),
+      stdin,
+      stream: !context.json,
+      ...defined({
+        cwd: values.cwd,
+        user: values.user,
+        timeout_ms: values.timeout,
+        max_output_bytes: values["max-output"],
+      }),
+    },
+  };
+  const daemon = await context.daemon();
+  const events = daemon.events<RunStreamEvent>({ method: "POST", path: "/runs", operation: "run", json: body });
+  const result = await followCommand(events, context, {
+    started: ({ run_id }) => {
+      if (stdin === "pipe") forwardStdin(daemon, `/runs/${encodeURIComponent(run_id)}/stdin`, context);
+    },
+  });
+  return finishCommand(result, context);
+}

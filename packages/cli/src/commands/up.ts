@@ -1,0 +1,59 @@
+import { userInfo } from "node:os";
+import type { CreatedEvent, CreateStreamEvent } from "@mvm/protocol";
+import { createError } from "@mvm/protocol/errors";
+import { defaultTimeToLive, timeToLive } from "../args/duration.js";
+import { newSandboxName } from "../args/sandbox-ref.js";
+import { command, option, word } from "../command/define.js";
+import { span } from "../render/units.js";
+import { commandOptions } from "../sandbox/command-options.js";
+import { describe } from "../sandbox/describe.js";
+import { createRequest, refuse, sandboxOptions } from "../sandbox/options.js";
+import { narrator } from "../stream/notices.js";
+
+export default command({
+  summary: "Create a named sandbox that outlives this command",
+  description: ["It runs until it is destroyed or its time to live is over, whichever comes first."],
+  positionals: [word("NAME", newSandboxName, "Name of the new sandbox")],
+  options: {
+    ...sandboxOptions,
+    ttl: option(timeToLive, "Time to live, such as 2h", { defaultText: span(defaultTimeToLive * 1000) }),
+    timeout: commandOptions.timeout,
+    cwd: commandOptions.cwd,
+    user: commandOptions.user,
+  },
+  examples: [
+    ["up devbox --image python --ttl 2h", "Creates devbox for two hours"],
+    ["up web --memory 1G --profile standard --allow-host pypi.org", "Creates a sandbox that may reach one host"],
+  ],
+  run: async ({ words: [name], options }, context) => {
+    for (const feature of ["timeout", "cwd", "user"] as const) {
+      refuse(options[feature] !== undefined, feature, "keep defaults for the commands of a sandbox; give it to `exec`");
+    }
+    const request = createRequest(options);
+    const ttl = options.ttl === undefined ? defaultTimeToLive : options.ttl;
+    const body = { ...request, name, detach: true, ttl_seconds: ttl, owner: userInfo().username };
+    const daemon = await context.daemon();
+    const tell = narrator(context);
+    let created: CreatedEvent | undefined;
+    try {
+      for await (const event of daemon.events<CreateStreamEvent>({
+        method: "POST",
+        path: "/sandboxes",
+        operation: "sandboxes.create",
+        json: body,
+      })) {
+        if (event.event === "created") created = event;
+        else await tell.hear(event);
+      }
+    } finally {
+      tell.stop();
+    }
+    if (created === undefined) {
+      throw createError("OUTCOME_UNKNOWN", {
+        message: `Cannot tell whether "${name}" was created: the answer ended early`,
+      });
+    }
+    const { sandbox, timings } = created;
+    await context.out.result({ ...sandbox, timings }, () => describe(sandbox));
+  },
+});

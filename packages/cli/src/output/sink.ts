@@ -1,0 +1,37 @@
+import type { Writable } from "node:stream";
+
+/** Where bytes go: a write is done when the operating system has taken it, which is the back-pressure. */
+export interface Sink {
+  readonly isTTY: boolean;
+  /** Width of the terminal; undefined when it is none. */
+  readonly columns: number | undefined;
+  write(chunk: string | Uint8Array): Promise<void>;
+}
+
+/**
+ * Wraps stdout or stderr. When the reader is gone (`| head`), `onClosed` is told once and later writes are dropped.
+ * Any other failure of the stream, a full disk for example, rejects the write.
+ */
+export function sinkOf(stream: Writable & { isTTY?: boolean; columns?: number }, onClosed: () => void): Sink {
+  let closed = false;
+  const gone = (error: NodeJS.ErrnoException): boolean => {
+    if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") return false;
+    if (!closed) onClosed();
+    return (closed = true);
+  };
+  stream.on("error", gone);
+  return {
+    isTTY: stream.isTTY === true,
+    get columns() {
+      return stream.isTTY === true ? stream.columns : undefined;
+    },
+    write: (chunk) =>
+      new Promise((resolve, reject) => {
+        if (closed || chunk.length === 0) return resolve();
+        stream.write(chunk, (error) => {
+          if (error === null || error === undefined || gone(error)) resolve();
+          else reject(error);
+        });
+      }),
+  };
+}
