@@ -1,0 +1,108 @@
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { Readable } from "node:stream";
+import { Timeout, toSandboxError } from "@mvm/protocol";
+import { type Call, isIdempotent, target } from "./call.js";
+import { watchSilence } from "./liveness.js";
+
+/** Connections that are used again. Only for calls that may be repeated: an idle one can die as it is taken. */
+const pooled = new Agent({ keepAlive: true, maxFreeSockets: 4 });
+const single = new Agent({ keepAlive: false });
+
+/** The deadline of a call passed. Nothing is known about its effects once it was sent. */
+export function timedOut(call: Call, timeoutMs: number, dispatched: boolean): Timeout {
+  return new Timeout({
+    message: `Cannot finish ${call.operation}: the daemon did not answer within ${timeoutMs} ms`,
+    hint: "Check `mvmctl daemon status`; raise `requestTimeoutMs` if the machine is just slow",
+    outcome: dispatched ? "unknown" : "not_started",
+    operation: call.operation,
+    sandboxId: call.sandboxId ?? null,
+    context: { timeout_ms: timeoutMs },
+  });
+}
+
+/** How an exchange failed, in the terms of mvm; what aborted it keeps its own reason. */
+export function exchangeError(error: unknown, call: Call, dispatched: boolean): unknown {
+  if (call.signal?.aborted) return call.signal.reason;
+  return toSandboxError(error, {
+    dispatched,
+    operation: call.operation,
+    idempotent: isIdempotent(call),
+    sandboxId: call.sandboxId ?? null,
+  });
+}
+
+function watch(socketPath: string, outgoing: ClientRequest, timeoutMs: number, fail: () => void): () => void {
+  return watchSilence(timeoutMs, {
+    bytes: () => outgoing.socket?.bytesRead ?? 0,
+    ask: async () => {
+      const version: Call = { method: "GET", path: "/version", operation: "daemon.version" };
+      (await exchange(socketPath, version, timeoutMs)).resume();
+    },
+    fail,
+  });
+}
+
+/**
+ * Sends one request and resolves with the head of its answer, whatever its status. Rejects with an error of mvm whose
+ * outcome is `not_started` until something was written, or with the reason of the signal.
+ */
+export function exchange(socketPath: string, call: Call, timeoutMs: number): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    if (call.signal?.aborted) return reject(call.signal.reason as Error);
+    let dispatched = false;
+    const body = call.json === undefined ? call.body : Buffer.from(JSON.stringify(call.json));
+    const headers: Record<string, string | number> = { host: "mvm", ...call.headers };
+    if (call.json !== undefined) headers["content-type"] = "application/json";
+    else if (call.body !== undefined) headers["content-type"] ??= "application/octet-stream";
+    if (body instanceof Uint8Array) headers["content-length"] = body.length;
+
+    const outgoing = request({
+      socketPath,
+      method: call.method,
+      path: target(call),
+      headers,
+      agent: isIdempotent(call) && call.body === undefined ? pooled : single,
+    });
+    let answer: IncomingMessage | undefined;
+    const end = (error: Error) => (answer ?? outgoing).destroy(error);
+    const late = () => end(timedOut(call, timeoutMs, dispatched));
+    const timer = call.patient ? undefined : setTimeout(late, timeoutMs);
+    const unwatch = call.patient ? watch(socketPath, outgoing, timeoutMs, late) : undefined;
+    const abort = () => end(call.signal?.reason as Error);
+    call.signal?.addEventListener("abort", abort, { once: true });
+    outgoing.once("close", () => {
+      clearTimeout(timer);
+      unwatch?.();
+      call.signal?.removeEventListener("abort", abort);
+    });
+
+    const payload = typeof body === "function" ? body() : body;
+    outgoing.once("socket", (socket) => {
+      if (socket.connecting) socket.once("connect", () => (dispatched = true));
+      else dispatched = true;
+    });
+    outgoing.once("response", (incoming) => {
+      answer = incoming;
+      clearTimeout(timer);
+      // An answer that comes before the body is sent is a refusal: the rest of the body is not wanted.
+      if (payload instanceof Readable && !payload.readableEnded) {
+        payload.unpipe(outgoing).destroy();
+        incoming.once("close", () => outgoing.destroy());
+      }
+      resolve(incoming);
+    });
+    // Stays after the answer: a connection that breaks then reports it here as well, and unheard it would end the process.
+    outgoing.on("error", (error) => {
+      if (payload instanceof Readable) payload.destroy();
+      reject(exchangeError(error, call, dispatched) as Error);
+    });
+    if (payload instanceof Readable) {
+      // A long upload is alive as long as it moves: the deadline counts from the last piece.
+      payload.on("data", () => timer?.refresh());
+      payload.once("error", (error) => outgoing.destroy(error));
+      payload.pipe(outgoing);
+    } else {
+      outgoing.end(payload);
+    }
+  });
+}

@@ -1,0 +1,1 @@
+export * from "@mvm/protocol/errors";
