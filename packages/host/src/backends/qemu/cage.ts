@@ -7,7 +7,8 @@ export interface CageTools {
   /** The daemon is root and can hand each machine a user of its own. */
   readonly root: boolean;
   readonly seccomp: boolean;
-  readonly kvmDevice: boolean;
+  /** Who may open `/dev/kvm`: with `owner` only root itself, so a machine under KVM keeps root's uid, without its capabilities. */
+  readonly kvmAccess: { readonly kind: "everybody" } | { readonly kind: "group"; readonly gid: number } | { readonly kind: "owner" };
 }
 
 export interface CageInput {
@@ -58,8 +59,10 @@ export function buildCage(input: CageInput): Cage {
     layers.push("rlimits");
   }
   if (tools.setpriv !== null) {
-    prefix.push(tools.setpriv, "--no-new-privs", ...(tools.root ? dropTo(input.uid) : []), "--");
-    layers.push("no-new-privs", ...(tools.root ? [`uid:${input.uid}`, "no-capabilities"] : []));
+    const ownUid = tools.root && hasOwnUid(input);
+    prefix.push(tools.setpriv, "--no-new-privs", ...(tools.root ? ["--inh-caps=-all", "--bounding-set=-all"] : []));
+    prefix.push(...(ownUid ? [`--reuid=${input.uid}`, `--regid=${input.uid}`, ...groups(input)] : []), "--");
+    layers.push("no-new-privs", ...(ownUid ? [`uid:${input.uid}`] : []), ...(tools.root ? ["no-capabilities"] : []));
   }
   if (tools.seccomp) layers.push("seccomp");
   const insideBwrap = new Map(input.readable.map(({ host, inside }) => [host, inside]));
@@ -72,8 +75,13 @@ export function buildCage(input: CageInput): Cage {
   };
 }
 
-function dropTo(uid: number): string[] {
-  return [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
+/** Whether this machine runs under a user of its own; its files are given to that user then. */
+export function hasOwnUid({ tools, needsKvm }: Pick<CageInput, "tools" | "needsKvm">): boolean {
+  return tools.root && tools.bwrap !== null && tools.setpriv !== null && !(needsKvm && tools.kvmAccess.kind === "owner");
+}
+
+function groups({ tools: { kvmAccess }, needsKvm }: CageInput): string[] {
+  return needsKvm && kvmAccess.kind === "group" ? [`--groups=${kvmAccess.gid}`] : ["--clear-groups"];
 }
 
 function bubblewrap(input: CageInput, binary: string): string[] {
@@ -84,6 +92,7 @@ function bubblewrap(input: CageInput, binary: string): string[] {
       entry.kind === "link" ? ["--symlink", entry.target, entry.path] : ["--ro-bind", entry.path, entry.path],
     ),
     ...input.readable.flatMap(({ host, inside }) => ["--ro-bind", host, inside]),
+    ...["--dev", "/dev"],
     ...(input.needsKvm ? ["--dev-bind", "/dev/kvm", "/dev/kvm"] : []),
     ...["--bind", input.directory, "/vm", "--chdir", "/vm", "--"],
   ];

@@ -3,9 +3,11 @@ import { readFileSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { release } from "node:os";
+import type { Readable } from "node:stream";
 import type { HostFacts } from "./probe.js";
 import { createOverlay } from "./disks.js";
 import { launch, type LaunchHost } from "./launch.js";
+import { lastWords } from "./process.js";
 
 /** Whether guests really boot under KVM here, and how that is known. */
 export interface KvmVerdict {
@@ -65,14 +67,14 @@ export class KvmProbe {
         ...{ mode: { kind: "boot" }, uid: 65_534, start: "cold", template: null, debug: true },
       });
       try {
-        const spoke = await Promise.race([
-          new Promise<boolean>((resolve) => machine.console.once("data", () => resolve(true))),
-          machine.exited.then(() => false),
-          new Promise<boolean>((resolve) => setTimeout(() => resolve(false), firstLineMs)),
+        const end = await Promise.race([
+          kernelSpeaks(machine.console).then(() => "spoke" as const),
+          machine.exited.then(() => "ended" as const),
+          new Promise<"silent">((resolve) => setTimeout(() => resolve("silent"), firstLineMs)),
         ]);
-        return spoke
-          ? { usable: true, reason: "the guest kernel boots under KVM" }
-          : { usable: false, reason: `/dev/kvm opens, but the guest kernel printed nothing within ${firstLineMs / 1000} s` };
+        if (end === "spoke") return { usable: true, reason: "the guest kernel boots under KVM" };
+        if (end === "ended") return { usable: false, reason: `/dev/kvm opens, but QEMU ends: ${await lastWords(directory)}` };
+        return { usable: false, reason: `/dev/kvm opens, but the guest kernel prints nothing within ${firstLineMs / 1000} s` };
       } finally {
         await machine.kill();
       }
@@ -82,6 +84,20 @@ export class KvmProbe {
       await rm(directory, { recursive: true, force: true });
     }
   }
+}
+
+/**
+ * Resolves at the kernel's own first line. What the firmware and the kernel's real-mode stub print before it comes out
+ * even where KVM then fails on the first instruction of the kernel proper.
+ */
+function kernelSpeaks(console: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    let text = "";
+    console.on("data", (chunk: Buffer) => {
+      text = (text + chunk.toString("latin1")).slice(-65_536);
+      if (text.includes("Linux version ")) resolve();
+    });
+  });
 }
 
 async function readKept(file: string, key: string): Promise<KvmVerdict | undefined> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { deadline, VmBootTimeoutError, VmQemuCrashError } from "@mvm/protocol";
 import type { Accelerator, Machine, MachineIdentity } from "../backend.js";
 import { bootId } from "../../processes/identity.js";
-import { buildCage, type CageTools } from "./cage.js";
+import { buildCage, type CageTools, hasOwnUid } from "./cage.js";
 import { qemuCommandLine, sockets, type QemuCommandInput, type QemuFeatures } from "./command-line.js";
 import { connectWhenThere } from "./connect.js";
 import { QemuMachine } from "./machine.js";
@@ -47,7 +47,7 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
   const timings: Record<string, number> = {};
   const mark = (phase: string): void => void (timings[phase] = performance.now() - begin);
   const { cage, command } = prepare(host, input);
-  if (host.cageTools.root && host.cageTools.bwrap !== null) giveTo(input);
+  if (hasOwnUid({ tools: host.cageTools, needsKvm: input.accel === "kvm" })) giveTo(input);
   const child = await spawnQemu(cage, command, input.directory);
   mark("spawned_ms");
   const identity: MachineIdentity = {

@@ -27,7 +27,7 @@ export async function probeHost(): Promise<HostFacts> {
   const version = path === null ? null : await qemuVersion(path);
   const [seccomp, ioUring, bwrap] = await Promise.all([
     path === null ? false : survives(path, ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]),
-    path === null ? false : survives(path, ["-blockdev", "driver=file,node-name=probe,filename=/dev/null,aio=io_uring,locking=off"]),
+    path === null ? false : survives(path, ["-blockdev", `driver=file,node-name=probe,filename=${path},read-only=on,aio=io_uring,locking=off`]),
     probeBubblewrap(),
   ]);
   return {
@@ -41,7 +41,7 @@ export async function probeHost(): Promise<HostFacts> {
       // Another user could not reach the machine's files below the state root without bubblewrap's binds.
       root: process.getuid?.() === 0 && bwrap !== null,
       seccomp,
-      kvmDevice: kvmDevice.usable,
+      kvmAccess: kvmAccess(),
     },
   };
 }
@@ -63,7 +63,9 @@ async function qemuVersion(path: string): Promise<string | null> {
 /** True when a QEMU without a guest is still there after a moment: it accepted the options and what they do. */
 async function survives(path: string, options: readonly string[]): Promise<boolean> {
   try {
-    await run(path, ["-machine", "none", "-nodefaults", "-display", "none", "-S", ...options], { timeout: watchMs, env: {} });
+    // SIGKILL, since QEMU answers SIGTERM with an orderly exit that looks like refusing an option quietly.
+    const killSignal = "SIGKILL";
+    await run(path, ["-machine", "none", "-nodefaults", "-display", "none", "-S", ...options], { timeout: watchMs, killSignal, env: {} });
     return false;
   } catch (error) {
     return (error as { killed?: boolean }).killed === true;
@@ -82,6 +84,16 @@ async function probeBubblewrap(): Promise<string | null> {
     return path;
   } catch {
     return null;
+  }
+}
+
+function kvmAccess(): CageTools["kvmAccess"] {
+  try {
+    const { mode, gid } = statSync("/dev/kvm");
+    if ((mode & 0o006) === 0o006) return { kind: "everybody" };
+    return (mode & 0o060) === 0o060 && gid !== 0 ? { kind: "group", gid } : { kind: "owner" };
+  } catch {
+    return { kind: "owner" };
   }
 }
 
