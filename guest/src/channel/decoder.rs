@@ -2,7 +2,7 @@
 //!
 //! The buffer is allocated once and holds one largest frame: a declared length never allocates anything.
 
-use super::frame::{FrameError, Header};
+use super::frame::{FrameError, Header, MAGIC};
 use super::sync::{Hunter, SYNC};
 use crate::limits::{HEADER_BYTES, MAX_PAYLOAD};
 use std::ops::Range;
@@ -88,6 +88,10 @@ impl Decoder {
         if ready[0] == SYNC[0] {
             return self.next_sync();
         }
+        if ready[0] != MAGIC {
+            self.lose_sync();
+            return Some(Item::Violation(FrameError::BadMagic));
+        }
         if ready.len() < HEADER_BYTES {
             return None;
         }
@@ -112,7 +116,7 @@ impl Decoder {
         let known = ready.len().min(SYNC.len());
         if ready[..known] != SYNC[..known] {
             self.lose_sync();
-            return Some(Item::Violation(FrameError::BadMagic));
+            return Some(Item::Violation(FrameError::BadSync));
         }
         if known < SYNC.len() {
             return None;

@@ -26,11 +26,12 @@ pub enum Type {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
     BadMagic,
+    BadSync,
+    BadType,
+    BadDirection,
     BadFlags,
-    UnknownType,
-    Oversize,
-    WrongDirection,
     BadStream,
+    TooLarge,
     BadLength,
 }
 
@@ -101,22 +102,22 @@ impl Header {
         if bytes[0] != MAGIC {
             return Err(FrameError::BadMagic);
         }
-        let kind = Type::from_byte(bytes[1]).ok_or(FrameError::UnknownType)?;
+        let kind = Type::from_byte(bytes[1]).ok_or(FrameError::BadType)?;
+        if !direction(kind) {
+            return Err(FrameError::BadDirection);
+        }
         let flags = u16::from_le_bytes([bytes[2], bytes[3]]);
         let more = flags & MORE != 0;
         if flags & !MORE != 0 || (more && !matches!(kind, Type::Request | Type::Result)) {
             return Err(FrameError::BadFlags);
         }
-        let length = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize;
-        if length > MAX_PAYLOAD {
-            return Err(FrameError::Oversize);
-        }
-        if !direction(kind) {
-            return Err(FrameError::WrongDirection);
-        }
         let stream = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
         if kind.is_session() != (stream == 0) {
             return Err(FrameError::BadStream);
+        }
+        let length = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize;
+        if length > MAX_PAYLOAD {
+            return Err(FrameError::TooLarge);
         }
         let fixed = match kind {
             Type::End | Type::Cancel => Some(0),

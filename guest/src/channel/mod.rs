@@ -2,6 +2,8 @@
 
 pub mod decoder;
 pub mod frame;
+#[cfg(test)]
+mod golden_tests;
 pub mod outbox;
 pub mod port;
 pub mod sync;
