@@ -6,7 +6,8 @@ guest_agent() {
   step "guest agent"
   if [ -f "$agent" ] && ! agent_is_stale; then return 0; fi
   note "compiling the guest agent with $(cargo --version)"
-  (cd "$root/guest" && logged cargo build --release --locked) ||
+  # From within: cargo takes the target and the link flags from guest/.cargo.
+  logged sh -c 'cd "$1" && exec cargo build --release --locked' sh "$root/guest" ||
     fail "Cannot compile the guest agent" "See the errors with: (cd $root/guest && cargo build --release)"
   # cargo keeps the time of a binary it had no need to link again.
   touch "$agent"

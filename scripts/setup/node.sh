@@ -17,10 +17,18 @@ node_packages() {
   done
   note "downloading the Node packages that package-lock.json names"
   # `ci` starts from nothing; a tree that is there is brought up to date in place, under whatever uses it.
-  if [ -d "$root/node_modules" ] || ! npm_quietly ci; then
-    npm_quietly install || fail "Cannot install the Node packages" "Check the network, then: (cd $root && npm install)"
+  if [ -d "$root/node_modules" ]; then
+    npm_quietly install || node_packages_failed
+  elif ! npm_quietly ci; then
+    # A lock that lags behind package.json is the one failure another command answers.
+    tail -n 20 "$log" | grep -q EUSAGE || node_packages_failed
+    npm_quietly install || node_packages_failed
   fi
   touch "$stamps/npm"
+}
+
+node_packages_failed() {
+  fail "Cannot install the Node packages" "Check the network, then: (cd $root && npm install)"
 }
 
 npm_quietly() {
