@@ -16,9 +16,9 @@ export async function runScript(
   if (mode !== "live") {
     throw unsupported(`mode-${mode}`, `Cannot run a script in mode ${mode}: this version cannot ${mode} scripts yet`);
   }
+  const [program, ...words] = interpreter(script);
   if (context.json)
     throw unsupported("mode-live-json", "Cannot use --json with --mode live: the script prints what it likes");
-  const [program, ...words] = interpreter(script);
   const child = spawn(program, [...words, script, ...rest], {
     stdio: "inherit",
     env: { ...process.env, MVM_SDK_MODE: "live" },

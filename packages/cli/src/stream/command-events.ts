@@ -25,7 +25,8 @@ export async function followCommand(
     for await (const event of events) {
       if (event.event === "stdout" || event.event === "stderr") {
         tell.stop();
-        await cancellation.race(out[event.event].write(Buffer.from(event.data, "base64")));
+        // With --json stdout belongs to the one document, whatever the daemon sends.
+        if (!context.json) await cancellation.race(out[event.event].write(Buffer.from(event.data, "base64")));
       } else if (event.event === "end") {
         return event.result;
       } else if (event.event === "started") {

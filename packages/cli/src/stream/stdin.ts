@@ -1,5 +1,4 @@
 import { fstatSync } from "node:fs";
-import type { Readable } from "node:stream";
 import type { Daemon } from "../daemon/daemon.js";
 import type { Context } from "../output/context.js";
 
@@ -28,8 +27,8 @@ export function forwardStdin(daemon: Daemon, path: string, context: Context): vo
       path,
       operation: "stdin",
       query: { eof: true },
-      body: process.stdin as Readable,
-      patient: true,
+      body: () => process.stdin,
+      patient: () => true,
     })
     .catch((thrown: unknown) => {
       const message = thrown instanceof Error ? thrown.message : String(thrown);

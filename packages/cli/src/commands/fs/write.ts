@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import { fileMode } from "../../args/file-mode.js";
 import { guestPath } from "../../args/guest-path.js";
 import { sandboxRef } from "../../args/sandbox-ref.js";
@@ -29,8 +28,8 @@ export default command({
       path: sandboxPath(name, "files", "content"),
       operation: "files.write",
       query,
-      body: process.stdin as Readable,
-      patient: true,
+      body: () => process.stdin,
+      patient: () => true,
     });
     await context.out.result({ path, bytes }, () => (context.quiet ? "" : printable(`${path}: ${bytes} bytes`)));
   },

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { documentOf, run } from "./support/cli.js";
+import { failure, StandingDaemon } from "./support/standing-daemon.js";
+
+let home = "";
+let daemon: StandingDaemon;
+beforeAll(async () => {
+  daemon = await StandingDaemon.start({ "*": failure("SandboxUnavailable", "SANDBOX_NOT_FOUND", 404) });
+  home = daemon.home;
+});
+afterAll(() => daemon.stop());
+
+describe("usage errors exit with 64 and print one document with --json", () => {
+  test.each([
+    [["lss"], "Did you mean `mvmctl ls`?"],
+    [["run"], "Put it after `--`"],
+    [["run", "--"], "Put it after `--`"],
+    [["run", "--cpsu", "2", "--", "x"], "Did you mean `--cpus`?"],
+    [["run", "--cpus"], "hint:"],
+    [["run", "--cpus", "two", "--", "x"], "whole number"],
+    [["run", "--cpus", "1", "--cpus", "2", "--", "x"], "2 times"],
+    [["run", "--memory", "12Q", "--", "x"], "size"],
+    [["run", "--timeout", "0s", "--", "x"], "timeout"],
+    [["run", "--timeout", "5", "--", "x"], "5s for seconds"],
+    [["run", "--profile", "standrad", "--", "x"], 'Did you mean "standard"?'],
+    [["run", "--allow-host", "https://x.com/", "--", "x"], "HOST"],
+    [["run", "--add-dir", "x", "--", "x"], "HOST:GUEST"],
+    [["run", "--add-dir", "/x:/y:rx", "--", "x"], "HOST:GUEST"],
+    [["run", "--env", "1A=b", "--", "x"], "Cannot set"],
+    [["run", "--json=1", "--", "x"], "takes no value"],
+    [["run", "-j", "--", "x"], "unknown option"],
+    [["run", ""], "program is empty"],
+    [["up"], "NAME is missing"],
+    [["up", "-rf"], "unknown option"],
+    [["up", "--", "-rf"], "name"],
+    [["up", "../x"], "name"],
+    [["up", "a".repeat(64)], "name"],
+    [["up", "e\u{1f600}"], "name"],
+    [["up", "x", "--ttl", "0s"], "ttl"],
+    [["ls", "extra"], "one word too many"],
+    [["exec"], "NAME is missing"],
+    [["exec", "box"], "no command is given"],
+    [["fs"], "needs a verb"],
+    [["fs", "raed"], "fs read"],
+    [["fs", "read", "box"], "PATH is missing"],
+    [["fs", "read", "box", "../x"], "path"],
+    [["cp", "a", "b"], "exactly one"],
+    [["cp", "a:x", "b:y"], "exactly one"],
+    [["completion", "tcsh"], "bash, zsh, fish"],
+    [["--", "run"], "no verb"],
+    [["--nope"], "unknown option"],
+    [["run", "--mode", "live", "--", "x.rb"], "does not end in"],
+  ])("%j", async (argv, words) => {
+    const plain = await run(argv, { home });
+    expect(plain.code).toBe(64);
+    expect(plain.stdout.length).toBe(0);
+    expect(plain.stderr).toMatch(/^mvmctl: \w+ \[\w+\]: .+\nhint: .+\n$/s);
+    expect(plain.stderr).toContain(words);
+    expect(plain.stderr).not.toMatch(/\n\s+at /);
+    const ran = await run(["--json", ...argv], { home });
+    expect(ran.code).toBe(64);
+    expect(documentOf(ran).error?.name).toMatch(/Error$/);
+  });
+});
+
+test("no message repeats the value of a variable or of a mistyped secret", async () => {
+  for (const argv of [
+    ["run", "--env", "1BAD=hunter2", "--", "x"],
+    ["run", "--secret", "KEY=hunter2 secret", "--", "x"],
+    ["run", "--secret", "hunter2", "--", "x"],
+  ]) {
+    const ran = await run(argv, { home });
+    expect(ran.code).toBe(64);
+    expect(ran.stderr).not.toContain("hunter2");
+  }
+});
+
+test("what this version cannot do is BackendUnsupported and names the feature", async () => {
+  for (const [option, ...value] of [["receipt", "/tmp/r.json"], ["tenant", "t"], ["dry-run"]]) {
+    const ran = await run(["run", "--json", `--${option}`, ...value, "--", "x"], { home });
+    expect(ran.code).toBe(78);
+    expect(documentOf(ran).error).toMatchObject({ name: "BackendUnsupported", feature: option });
+  }
+});
+
+test("without words it shows the short help and exits with 0", async () => {
+  const ran = await run([]);
+  expect(ran.code).toBe(0);
+  expect(ran.stdout.toString()).toContain("mvmctl run -- python3");
+});
+
+test("--version prints the version, as a document with --json", async () => {
+  expect((await run(["--version"])).stdout.toString()).toMatch(/^mvmctl \d+\.\d+\.\d+\n$/);
+  expect(documentOf(await run(["--version", "--json"]))).toMatchObject({ schema_version: 1 });
+});
+
+test("--help works on an incomplete line, before and after the verb, and as a document", async () => {
+  expect((await run(["exec", "--help"])).stdout.toString()).toContain("Usage: mvmctl exec [OPTIONS] NAME -- ARGV…");
+  expect((await run(["--help", "exec"])).stdout.toString()).toContain("Usage: mvmctl exec");
+  expect((await run(["fs", "--help"])).stdout.toString()).toContain("Usage: mvmctl fs VERB");
+  expect(documentOf(await run(["exec", "-h", "--json"]))).toMatchObject({ command: "mvmctl exec" });
+});
+
+test("a stack is shown only with --debug", async () => {
+  expect((await run(["ls"], { home })).stderr).not.toContain("    at ");
+  expect((await run(["ls", "--debug"], { home })).stderr).toContain("    at ");
+  expect((await run(["ls"], { home, env: { MVM_DEBUG: "1" } })).stderr).toContain("GET /sandboxes");
+});
+
+test("a state root that others can write to is refused", async () => {
+  const ran = await run(["ls", "--json"], { home: "/tmp" });
+  expect(documentOf(ran).error?.name).toBe("SocketAuthError");
+  expect(ran.code).toBe(74);
+});
