@@ -48,6 +48,8 @@ export const limits = {
   /** Path in the guest, and one component of it. */
   pathBytes: 4096,
   pathComponentBytes: 255,
+  /** A file that is read as a whole; larger ones are streamed. */
+  fileReadBytes: 256 * MiB,
   /** Entries of one page of a directory listing. */
   listPage: 1000,
   listPageMax: 5000,

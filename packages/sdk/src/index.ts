@@ -1,1 +1,34 @@
+/** Run untrusted code in microVMs on your own machine. */
+export type {
+  CommandResult,
+  CommandTimings,
+  Isolation,
+  LogLine,
+  NetworkRule,
+  Profile,
+  TerminalSize,
+} from "@mvm/protocol";
 export * from "@mvm/protocol/errors";
+export { Commands } from "./commands/commands.js";
+export type { ProcessEvent, ProcessLogOptions } from "./commands/events.js";
+export type { ProcessInfo } from "./commands/list.js";
+export type { Command, CommandOptions, RunOptions, StartOptions, Stdin } from "./commands/options.js";
+export { type KillOptions, Process } from "./commands/process.js";
+export type { MkdirOptions, RemoveOptions, RenameOptions } from "./files/change.js";
+export type { FileEntry } from "./files/entry.js";
+export { Files } from "./files/files.js";
+export type { ReadOptions } from "./files/read.js";
+export type { StatOptions } from "./files/stat.js";
+export type { FileContent, WriteOptions } from "./files/write.js";
+export { NetworkPolicy } from "./network/policy.js";
+export type { ConnectOptions } from "./sandbox/connect.js";
+export type { CreateProgress } from "./sandbox/create.js";
+export type { SandboxInfo } from "./sandbox/info.js";
+export type { DestroyResult } from "./sandbox/lifecycle.js";
+export type { ListOptions } from "./sandbox/list.js";
+export type { LogOptions } from "./sandbox/logs.js";
+export type { SandboxMetrics } from "./sandbox/metrics.js";
+export type { ClientOptions, CreateOptions, MountOptions, SandboxSpec } from "./sandbox/options.js";
+export { Sandbox } from "./sandbox/sandbox.js";
+export type { CallOptions } from "./sandbox/target.js";
+export { SecretRef, type SecretRefOptions } from "./secrets/secret-ref.js";

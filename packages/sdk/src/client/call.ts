@@ -10,8 +10,8 @@ export interface Call {
   readonly path: string;
   /** Name for errors, e.g. `files.write`. */
   readonly operation: string;
-  /** Absent values are left out. */
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Absent values are left out, lists are repeated. */
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   /** Sent as JSON. */
   readonly json?: unknown;
   /** Sent as it is, instead of JSON. */
@@ -24,10 +24,12 @@ export interface Call {
   /** Milliseconds until the answer must have come. Default: the client's. */
   readonly timeoutMs?: number | undefined;
   /**
-   * For answers that may take any time: when nothing comes for `timeoutMs` the daemon is asked whether it lives, and the
-   * call fails only if it does not.
+   * For answers that may take any time, asked again at every silence of `timeoutMs`: while it holds, the daemon is asked
+   * whether it lives, and the call fails only if it does not.
    */
-  readonly patient?: boolean;
+  readonly patient?: () => boolean;
+  /** Do not start a daemon for it: what it asks for has ended with the daemon. */
+  readonly running?: boolean;
   /** For errors. */
   readonly sandboxId?: string | undefined;
 }
@@ -40,7 +42,7 @@ export function segment(text: string | number): string {
 /** Path and query as they stand in the request line. */
 export function target(call: Call): string {
   const query = Object.entries(call.query ?? {}).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+    value === undefined ? [] : [value].flat().map((one) => `${name}=${encodeURIComponent(one)}`),
   );
   return `/v1${call.path}${query.length > 0 ? `?${query.join("&")}` : ""}`;
 }

@@ -59,13 +59,13 @@ export class DaemonClient {
 
   /** Makes a call that answers with a stream of events. Closing the stream ends the connection. */
   async stream<Event extends StreamEvent>(call: Call): Promise<EventStream<Event>> {
-    const streaming = { ...call, patient: true };
+    const streaming = { patient: () => true, ...call };
     return new EventStream<Event>(await this.#send(streaming), streaming);
   }
 
   /** Makes a call that answers with raw bytes. */
   async raw(call: Call): Promise<RawAnswer> {
-    const incoming = await this.#send({ ...call, patient: true });
+    const incoming = await this.#send({ patient: () => true, ...call });
     return {
       headers: incoming.headers,
       chunks: chunksOf(incoming, call),
@@ -81,16 +81,25 @@ export class DaemonClient {
     return succeeded(incoming) ? incoming : await throwAnswer(incoming, call, timeoutMs);
   }
 
-  /** Exchanges, starting the daemon or waiting for its queue where that is the only obstacle: nothing was sent then. */
+  /**
+   * Exchanges, starting the daemon or waiting for its queue where that is the only obstacle: nothing was sent then. A GET
+   * whose connection broke is sent once more.
+   */
   async #reach(call: Call, timeoutMs: number): Promise<IncomingMessage> {
-    let started = !this.#autoStart;
+    let started = !this.#autoStart || call.running === true;
+    let repeated = call.method !== "GET";
     for (let busy = 0; ;) {
       call.signal?.throwIfAborted();
       checkSocket(this.paths);
       try {
         return await exchange(this.paths.socket, call, timeoutMs);
       } catch (error) {
-        if (!isSandboxError(error) || error.outcome !== "not_started") throw error;
+        if (!isSandboxError(error)) throw error;
+        if (error.code === "TRANSPORT_FAILED" && !repeated) {
+          repeated = true;
+          continue;
+        }
+        if (error.outcome !== "not_started") throw error;
         const pauseMs = backlogPausesMs[busy];
         if (error.code === "COMMUNICATION_TRANSIENT" && pauseMs !== undefined) {
           busy++;

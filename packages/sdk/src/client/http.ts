@@ -1,10 +1,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { Timeout, toSandboxError } from "@mvm/protocol";
 import { type Call, isIdempotent, target } from "./call.js";
 import { watchSilence } from "./liveness.js";
 
-/** Connections that are used again. Only for calls that may be repeated: an idle one can die as it is taken. */
+/** Connections that are used again. Only for GET, which is repeated when an idle one dies as it is taken. */
 const pooled = new Agent({ keepAlive: true, maxFreeSockets: 4 });
 const single = new Agent({ keepAlive: false });
 
@@ -31,8 +31,15 @@ export function exchangeError(error: unknown, call: Call, dispatched: boolean): 
   });
 }
 
-function watch(socketPath: string, outgoing: ClientRequest, timeoutMs: number, fail: () => void): () => void {
+function watch(
+  socketPath: string,
+  outgoing: ClientRequest,
+  timeoutMs: number,
+  wanted: () => boolean,
+  fail: () => void,
+): () => void {
   return watchSilence(timeoutMs, {
+    wanted,
     bytes: () => outgoing.socket?.bytesRead ?? 0,
     ask: async () => {
       const version: Call = { method: "GET", path: "/version", operation: "daemon.version" };
@@ -61,13 +68,13 @@ export function exchange(socketPath: string, call: Call, timeoutMs: number): Pro
       method: call.method,
       path: target(call),
       headers,
-      agent: isIdempotent(call) && call.body === undefined ? pooled : single,
+      agent: call.method === "GET" ? pooled : single,
     });
     let answer: IncomingMessage | undefined;
     const end = (error: Error) => (answer ?? outgoing).destroy(error);
     const late = () => end(timedOut(call, timeoutMs, dispatched));
     const timer = call.patient ? undefined : setTimeout(late, timeoutMs);
-    const unwatch = call.patient ? watch(socketPath, outgoing, timeoutMs, late) : undefined;
+    const unwatch = call.patient && watch(socketPath, outgoing, timeoutMs, call.patient, late);
     const abort = () => end(call.signal?.reason as Error);
     call.signal?.addEventListener("abort", abort, { once: true });
     outgoing.once("close", () => {
@@ -76,16 +83,29 @@ export function exchange(socketPath: string, call: Call, timeoutMs: number): Pro
       call.signal?.removeEventListener("abort", abort);
     });
 
-    const payload = typeof body === "function" ? body() : body;
+    let payload: Readable | undefined;
+    let sourceError: Error | undefined;
+    const write = () => {
+      dispatched = true;
+      if (typeof body !== "function") return;
+      payload = body();
+      // A long upload is alive as long as it moves: the deadline counts from the last piece.
+      payload.on("data", () => timer?.refresh());
+      payload.once("error", (error) => {
+        sourceError = error;
+        end(error);
+      });
+      payload.pipe(outgoing);
+    };
     outgoing.once("socket", (socket) => {
-      if (socket.connecting) socket.once("connect", () => (dispatched = true));
-      else dispatched = true;
+      if (socket.connecting) socket.once("connect", write);
+      else write();
     });
     outgoing.once("response", (incoming) => {
       answer = incoming;
       clearTimeout(timer);
       // An answer that comes before the body is sent is a refusal: the rest of the body is not wanted.
-      if (payload instanceof Readable && !payload.readableEnded) {
+      if (payload !== undefined && !payload.readableEnded) {
         payload.unpipe(outgoing).destroy();
         incoming.once("close", () => outgoing.destroy());
       }
@@ -93,16 +113,11 @@ export function exchange(socketPath: string, call: Call, timeoutMs: number): Pro
     });
     // Stays after the answer: a connection that breaks then reports it here as well, and unheard it would end the process.
     outgoing.on("error", (error) => {
-      if (payload instanceof Readable) payload.destroy();
-      reject(exchangeError(error, call, dispatched) as Error);
+      payload?.destroy();
+      // What the caller's own source throws is the caller's error.
+      reject(error === sourceError ? error : (exchangeError(error, call, dispatched) as Error));
     });
-    if (payload instanceof Readable) {
-      // A long upload is alive as long as it moves: the deadline counts from the last piece.
-      payload.on("data", () => timer?.refresh());
-      payload.once("error", (error) => outgoing.destroy(error));
-      payload.pipe(outgoing);
-    } else {
-      outgoing.end(payload);
-    }
+    if (typeof body === "function") outgoing.flushHeaders();
+    else outgoing.end(body);
   });
 }

@@ -1,5 +1,7 @@
 /** What {@link watchSilence} needs to know and may do. */
 export interface Watched {
+  /** Whether silence still matters; false ends the watch. */
+  readonly wanted: () => boolean;
   /** Bytes that came so far: as long as this grows the other end is alive. */
   readonly bytes: () => number;
   /** Asks the other end in another way; rejects when it does not answer. */
@@ -16,6 +18,7 @@ export function watchSilence(timeoutMs: number, watched: Watched): () => void {
   let stopped = false;
   let seen = -1;
   const check = async () => {
+    if (!watched.wanted()) return;
     const bytes = watched.bytes();
     if (bytes === seen) {
       try {

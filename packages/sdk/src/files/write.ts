@@ -1,0 +1,69 @@
+import { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
+import { InvalidArgumentError, validateGuestPath, validateMode } from "@mvm/protocol";
+import type { RequestBody } from "../client/index.js";
+import { type CallOptions, callOf, type Target } from "../sandbox/target.js";
+
+/** What can be written. Streams are read no faster than the guest takes them. */
+export type FileContent =
+  string | Uint8Array | ArrayBuffer | Blob | Readable | ReadableStream<Uint8Array> | AsyncIterable<string | Uint8Array>;
+
+/** Options for `files.write`. */
+export interface WriteOptions extends CallOptions {
+  /** Permission bits; setuid, setgid and sticky are dropped. @default 0o644 */
+  readonly mode?: number | undefined;
+  readonly modifiedAt?: Date | undefined;
+  /** Fail with `FILE_EXISTS` when the path exists. @default false */
+  readonly exclusive?: boolean | undefined;
+  /** Write behind what is there, instead of replacing the whole. @default false */
+  readonly append?: boolean | undefined;
+}
+
+function bodyOf(content: FileContent): RequestBody {
+  if (typeof content === "string") return Buffer.from(content);
+  if (content instanceof Uint8Array) return content;
+  if (content instanceof ArrayBuffer) return new Uint8Array(content);
+  if (content instanceof Readable) return () => content;
+  if (content instanceof Blob) return () => Readable.from(content.stream(), { highWaterMark: 1 });
+  if (typeof content === "object" && content !== null && Symbol.asyncIterator in content) {
+    return () => Readable.from(content, { highWaterMark: 1 });
+  }
+  throw new InvalidArgumentError({
+    message: "Cannot write the file: its content is not a string, bytes or a stream of them",
+    operation: "files.write",
+    context: { argument: "content" },
+  });
+}
+
+/**
+ * Writes a file and returns the number of bytes. It has the whole new content or, if anything fails, still the old one;
+ * directories above it are made.
+ */
+export async function write(
+  target: Target,
+  path: string,
+  content: FileContent,
+  options: WriteOptions = {},
+): Promise<{ readonly bytes: number }> {
+  const query = {
+    path: validateGuestPath(path),
+    mode: options.mode === undefined ? undefined : validateMode(options.mode),
+    mtime_ms: options.modifiedAt?.getTime(),
+    exclusive: options.exclusive,
+    append: options.append,
+  };
+  const call = callOf(
+    target,
+    {
+      method: "PUT",
+      path: "/files/content",
+      operation: "files.write",
+      query,
+      body: bodyOf(content),
+      idempotent: options.exclusive !== true && options.append !== true,
+      patient: () => true,
+    },
+    options,
+  );
+  return target.client.json<{ bytes: number }>(call);
+}

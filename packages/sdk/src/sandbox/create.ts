@@ -1,0 +1,81 @@
+import {
+  BackendUnsupported,
+  type CreatedEvent,
+  type CreateStreamEvent,
+  type NoticeEvent,
+  type ProgressEvent,
+} from "@mvm/protocol";
+import {
+  type Call,
+  DaemonClient,
+  idempotencyHeader,
+  newIdempotencyKey,
+  retryOnce,
+  validateIdempotencyKey,
+} from "../client/index.js";
+import { Lease } from "./lease.js";
+import type { CreateOptions } from "./options.js";
+import { createRequest } from "./request.js";
+
+/** A phase of the start, or something the user should know. */
+export type CreateProgress = ProgressEvent | NoticeEvent;
+
+/** A sandbox that was made: its lease is null when it is detached. */
+export interface Created {
+  readonly client: DaemonClient;
+  readonly event: CreatedEvent;
+  readonly lease: Lease | null;
+}
+
+/** Recording needs no machine; running instead what was to be recorded would be worse than not to run. */
+function refuseOtherModes(): void {
+  const mode = process.env["MVM_SDK_MODE"] || "live";
+  if (mode === "live") return;
+  throw new BackendUnsupported({
+    message: `Cannot create a sandbox: this version of the SDK has no ${mode} mode`,
+    hint: "Unset MVM_SDK_MODE to run live",
+    backend: mode,
+    feature: "sdk mode",
+    operation: "sandboxes.create",
+  });
+}
+
+async function open(client: DaemonClient, call: Call, options: CreateOptions): Promise<Created> {
+  let starting = true;
+  const stream = await client.stream<CreateStreamEvent>({ ...call, patient: () => starting });
+  try {
+    for (let event = await stream.next(); event !== undefined; event = await stream.next()) {
+      if (event.event === "progress" || event.event === "notice") options.onProgress?.(event);
+      if (event.event !== "created") continue;
+      starting = false;
+      if (options.detach !== true) return { client, event, lease: new Lease(stream) };
+      stream.close();
+      return { client, event, lease: null };
+    }
+  } catch (error) {
+    stream.close();
+    throw error;
+  }
+  throw stream.cutShort("created");
+}
+
+/** Makes a sandbox and waits until it runs. Whatever goes wrong, none is left behind. */
+export async function createSandbox(options: CreateOptions): Promise<Created> {
+  refuseOtherModes();
+  options.signal?.throwIfAborted();
+  const json = createRequest(options);
+  const key = options.idempotencyKey;
+  const call: Call = {
+    method: "POST",
+    path: "/sandboxes",
+    operation: "sandboxes.create",
+    json,
+    headers: { [idempotencyHeader]: key === undefined ? newIdempotencyKey() : validateIdempotencyKey(key) },
+    // An attached sandbox dies with its connection and a detached one is found again by its key.
+    idempotent: true,
+    signal: options.signal,
+  };
+  const client = new DaemonClient(options);
+  const attempt = () => open(client, call, options);
+  return options.detach === true ? retryOnce(attempt) : attempt();
+}

@@ -1,0 +1,147 @@
+import { isSandboxError, type LogLine } from "@mvm/protocol";
+import type { DaemonClient } from "../client/index.js";
+import { Commands } from "../commands/commands.js";
+import { Files } from "../files/files.js";
+import { type ConnectOptions, findSandbox } from "./connect.js";
+import { type Created, createSandbox } from "./create.js";
+import { disposeAndWait, disposeInBackground, endWithHandle } from "./dispose.js";
+import { sandboxInfo, type SandboxInfo } from "./info.js";
+import type { Lease } from "./lease.js";
+import { destroy, type DestroyResult, setTtl, status, stop } from "./lifecycle.js";
+import { type ListOptions, listSandboxes } from "./list.js";
+import { type LogOptions, logs } from "./logs.js";
+import { metrics, type SandboxMetrics } from "./metrics.js";
+import type { CreateOptions } from "./options.js";
+import type { CallOptions } from "./target.js";
+
+/**
+ * A microVM. One that was created here and is not detached belongs to this handle: it ends with `using`, with `destroy`,
+ * or with this process. Detached and connected ones are only let go.
+ */
+export class Sandbox {
+  readonly id: string;
+  readonly commands: Commands;
+  readonly files: Files;
+  /** The daemon it lives at. */
+  readonly client: DaemonClient;
+  readonly #lease: Lease | null;
+  #info: SandboxInfo;
+  #destroyed = false;
+
+  private constructor(client: DaemonClient, info: SandboxInfo, lease: Lease | null) {
+    this.client = client;
+    this.id = info.id;
+    this.#info = info;
+    this.#lease = lease;
+    this.commands = new Commands(this);
+    this.files = new Files(this);
+    if (lease !== null) endWithHandle(this, info.id, lease);
+  }
+
+  static #of({ client, event, lease }: Created): Sandbox {
+    return new Sandbox(client, sandboxInfo(event.sandbox), lease);
+  }
+
+  /** Makes a sandbox and waits until it runs. Throws `PolicyDenied`, `VmCapacityError`, `InvalidArgumentError` and others. */
+  static create(image: string, options?: CreateOptions): Promise<Sandbox>;
+  static create(options?: CreateOptions): Promise<Sandbox>;
+  static async create(first: string | CreateOptions = {}, second: CreateOptions = {}): Promise<Sandbox> {
+    const options = typeof first === "string" ? { ...second, image: first } : first;
+    return Sandbox.#of(await createSandbox(options));
+  }
+
+  /** A handle to a sandbox that exists, by name or id. Throws `SandboxUnavailable` when there is none. */
+  static async connect(nameOrId: string, options?: ConnectOptions): Promise<Sandbox> {
+    const { client, info } = await findSandbox(nameOrId, options);
+    return new Sandbox(client, info, null);
+  }
+
+  /** The sandboxes of this state root. */
+  static list(options?: ListOptions): Promise<SandboxInfo[]> {
+    return listSandboxes(options);
+  }
+
+  /** The sandbox of that name, made when there is none. Any number of callers at once get the same one. */
+  static async getOrCreate(name: string, options: Omit<CreateOptions, "name"> = {}): Promise<Sandbox> {
+    const { home, autoStart, requestTimeoutMs, signal } = options;
+    for (;;) {
+      try {
+        return await Sandbox.connect(name, { home, autoStart, requestTimeoutMs, signal });
+      } catch (error) {
+        if (!isSandboxError(error) || error.code !== "SANDBOX_NOT_FOUND") throw error;
+      }
+      try {
+        return await Sandbox.create({ ...options, name });
+      } catch (error) {
+        if (!isSandboxError(error) || error.code !== "NAME_TAKEN") throw error;
+      }
+    }
+  }
+
+  /** Its name; null when it has none. */
+  get name(): string | null {
+    return this.#info.name;
+  }
+
+  /** What was known when the handle was made or last asked: see {@link Sandbox.status}. */
+  get info(): SandboxInfo {
+    return this.#info;
+  }
+
+  /** The sandbox as it is now. */
+  async status(options?: CallOptions): Promise<SandboxInfo> {
+    return (this.#info = await status(this, options));
+  }
+
+  /** Its numbers now. */
+  metrics(options?: CallOptions): Promise<SandboxMetrics> {
+    return metrics(this, options);
+  }
+
+  /** Its log, bounded and redacted: iterate over it. */
+  logs(options?: LogOptions): AsyncGenerator<LogLine, void, undefined> {
+    return logs(this, options);
+  }
+
+  /** Sets the time to live in seconds from now. */
+  async setTtl(ttlSeconds: number | null, options?: CallOptions): Promise<SandboxInfo> {
+    return (this.#info = await setTtl(this, ttlSeconds, options));
+  }
+
+  /** Ends process and memory and keeps the disk. */
+  async stop(options?: CallOptions): Promise<SandboxInfo> {
+    return (this.#info = await stop(this, options));
+  }
+
+  /** Deletes everything of the sandbox; says what the deletion guarantees. Calling it again is no error. */
+  async destroy(options?: CallOptions): Promise<DestroyResult> {
+    const result = await destroy(this, options);
+    this.#destroyed = true;
+    this.#lease?.close();
+    return result;
+  }
+
+  /** Same as {@link Sandbox.destroy}. */
+  kill(options?: CallOptions): Promise<DestroyResult> {
+    return this.destroy(options);
+  }
+
+  /** For `await using`: destroys what belongs to this handle. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const lease = this.#giveUp();
+    if (lease !== null) await disposeAndWait(this, lease);
+  }
+
+  /** For `using`: asks to destroy what belongs to this handle, without waiting. */
+  [Symbol.dispose](): void {
+    const lease = this.#giveUp();
+    if (lease !== null) disposeInBackground(this, lease);
+  }
+
+  /** The lease, for the one caller that ends it. */
+  #giveUp(): Lease | null {
+    if (this.#destroyed) return null;
+    this.#destroyed = true;
+    return this.#lease;
+  }
+}
