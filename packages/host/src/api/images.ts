@@ -1,0 +1,61 @@
+import type { FastifyInstance } from "fastify";
+import { InvalidArgumentError, type BuildRequest, type ImageInfo } from "@mvm/protocol";
+import {
+  BuildRequestSchema,
+  CatalogueSchema,
+  ImageInfoSchema,
+  ImageListSchema,
+  ImageRemovedSchema,
+} from "@mvm/protocol/schemas";
+import { catalogue, type ImageRecord } from "@mvm/images";
+import type { ApiContext } from "./context.js";
+import { streamEvents } from "./event-stream.js";
+
+type Ref = { Params: { ref: string } };
+
+/** Images of this home and what can be built. */
+export function imageRoutes(app: FastifyInstance, { services: { images, registry } }: ApiContext): void {
+  app.get("/v1/images", { schema: { response: { 200: ImageListSchema } } }, async () => {
+    return { images: (await images.list()).map(({ record }) => imageInfo(record)) };
+  });
+  app.get("/v1/catalogue", { schema: { response: { 200: CatalogueSchema } } }, () => ({
+    images: catalogue.map(({ name, summary }) => ({ name, description: summary })),
+  }));
+  app.get<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageInfoSchema } } }, async (request) =>
+    imageInfo((await images.inspect(request.params.ref)).record),
+  );
+  app.delete<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageRemovedSchema } } }, async (request) => {
+    const { record } = await images.inspect(request.params.ref);
+    const users = registry.list().filter(({ image }) => image.digest === record.digest).length;
+    if (users > 0) {
+      throw new InvalidArgumentError({
+        message: `Cannot remove image "${record.name}": ${users} sandboxes use it`,
+        hint: "Destroy them first",
+        context: { sandboxes: users },
+      });
+    }
+    await images.remove(record.digest);
+    return { removed: true };
+  });
+  app.post<{ Body: BuildRequest }>("/v1/images", { schema: { body: BuildRequestSchema } }, (request, reply) =>
+    streamEvents(request, reply, "images.build", async (stream) => {
+      const { record } = await images.build(request.body.name, {
+        signal: stream.signal,
+        onProgress: (progress) => void stream.send({ event: "progress", ...progress }),
+      });
+      stream.send({ event: "built", image: imageInfo(record) });
+    }),
+  );
+}
+
+function imageInfo(record: ImageRecord): ImageInfo {
+  return {
+    name: record.name,
+    digest: record.digest,
+    size_bytes: record.size,
+    created_at: record.created_at,
+    kernel: null,
+    agent: null,
+    templates: [],
+  };
+}

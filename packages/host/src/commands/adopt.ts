@@ -1,0 +1,39 @@
+import { deadline, limits, newId } from "@mvm/protocol";
+import { checkedAnswer } from "../sandboxes/agent-answer.js";
+import type { Live, Sandbox } from "../sandboxes/sandbox.js";
+import { Process } from "./process.js";
+import { commandResult, rounded } from "./result.js";
+
+const sigkill = 9;
+
+/**
+ * Takes over the commands a guest kept running while no daemon was there: those that were started in the background are
+ * attached again, the others belonged to connections that are gone and are killed. Output of the time between is lost.
+ */
+export async function adoptCommands(sandbox: Sandbox, live: Live, backgroundPids: readonly number[]): Promise<void> {
+  const deadlineMs = deadline("agentRequest", live.machine.identity.accel);
+  const { processes } = checkedAnswer("ps", await live.session.call({ op: "ps" }, { deadlineMs }));
+  for (const { pid, argv, user, cwd, started_ms: startedMs, running } of processes) {
+    if (!running) continue;
+    if (!backgroundPids.includes(pid)) {
+      live.session.call({ op: "signal", pid, signal: sigkill, tree: true }, { deadlineMs }).catch(() => undefined);
+      continue;
+    }
+    const began = performance.now();
+    const process = new Process(
+      live.session,
+      { op: "attach", pid },
+      {
+        ...{ runId: newId("run"), argv, user, cwd, pid, background: true },
+        maxOutputBytes: limits.outputDefaultBytes,
+        startedAt: new Date(startedMs <= 8.64e15 ? startedMs : 0),
+      },
+    );
+    process.result = process.ended.then((end) => {
+      const spent = rounded(performance.now() - began);
+      return commandResult(sandbox, process, end, { createMs: null, execMs: spent, totalMs: spent, start: null });
+    });
+    process.result.catch(() => undefined);
+    sandbox.processes.track(process);
+  }
+}

@@ -1,0 +1,135 @@
+import { deadline, limits, newId, Timeout, type CommandResult } from "@mvm/protocol";
+import { failSandbox } from "../sandboxes/fail.js";
+import { persist } from "../sandboxes/persist.js";
+import type { Live, Sandbox } from "../sandboxes/sandbox.js";
+import type { Services } from "../sandboxes/services.js";
+import { requireLive } from "../sandboxes/state.js";
+import { Process, type OutputSink } from "./process.js";
+import { commandResult, endOfHungGuest, rounded } from "./result.js";
+import { execRequest, type CommandSpec } from "./spec.js";
+
+/** What came before a command in the same request, for its timings. */
+export interface Before {
+  /** `performance.now()` when the request came. */
+  readonly began: number;
+  readonly createMs: number | null;
+  readonly start: "pool" | "template" | "cold" | null;
+}
+
+/** Starts a command in a running sandbox. The request is on its way when this returns; its `result` rejects with a typed error. */
+export function startCommand(
+  services: Services,
+  sandbox: Sandbox,
+  spec: CommandSpec,
+  before: Before,
+  sink?: OutputSink,
+): Process {
+  const live = requireLive(sandbox, "run a command in");
+  const began = performance.now();
+  const process = new Process(live.session, execRequest(spec), {
+    runId: newId("run"),
+    argv: spec.argv,
+    user: spec.user,
+    cwd: spec.cwd,
+    background: spec.background,
+    maxOutputBytes: spec.maxOutputBytes,
+    ...(sink && { sink }),
+  });
+  sandbox.processes.track(process);
+  services.registry.runs.set(process.runId, process);
+  process.events.once("end", () => services.registry.runs.delete(process.runId));
+  if (spec.stdinData !== null) feed(process, spec.stdinData);
+  if (spec.background) keepTrack(sandbox, process);
+  process.result = finish(services, sandbox, live, process, spec, before, began);
+  process.result.catch(() => undefined);
+  return process;
+}
+
+async function finish(
+  services: Services,
+  sandbox: Sandbox,
+  live: Live,
+  process: Process,
+  spec: CommandSpec,
+  before: Before,
+  began: number,
+): Promise<CommandResult> {
+  const watch = watchDeadline(services, sandbox, live, process, spec);
+  const timings = (): CommandResult["timings"] & object => ({
+    createMs: before.createMs === null ? null : rounded(before.createMs),
+    execMs: rounded(performance.now() - began),
+    totalMs: rounded(performance.now() - before.began),
+    start: before.start,
+  });
+  try {
+    const end = await process.ended;
+    return commandResult(sandbox, process, end, timings());
+  } catch (error) {
+    if (!watch.hung()) throw error;
+    const partial = commandResult(sandbox, process, endOfHungGuest(performance.now() - began), timings());
+    throw new Timeout({
+      message: `Cannot finish the command: the guest did not end it at its time limit and answers no more`,
+      outcome: "unknown",
+      sandboxId: sandbox.id,
+      runId: process.runId,
+      result: partial,
+    });
+  } finally {
+    watch.cancel();
+  }
+}
+
+/**
+ * The guest enforces the time limit. If no end has come well after it, the guest is asked for a sign of life: one that
+ * answers is merely slow and is told to kill the command; one that does not is lost, and its machine is ended.
+ */
+function watchDeadline(
+  services: Services,
+  sandbox: Sandbox,
+  live: Live,
+  process: Process,
+  spec: CommandSpec,
+): { cancel(): void; hung(): boolean } {
+  let hung = false;
+  if (spec.timeoutMs === null) return { cancel: () => undefined, hung: () => hung };
+  const margin = deadline("commandOverrun", live.machine.identity.accel);
+  const total = Math.min(spec.timeoutMs + limits.killGraceMs + margin, 2 ** 31 - 1);
+  const giveUp = (): void => {
+    hung = true;
+    void failSandbox(services, sandbox, "crashed", "the guest is hung");
+  };
+  const late = async (): Promise<void> => {
+    try {
+      await live.session.call({ op: "ps" });
+    } catch {
+      if (!process.over) giveUp();
+      return;
+    }
+    process.cancel();
+    timer = setTimeout(() => !process.over && giveUp(), margin);
+  };
+  let timer = setTimeout(() => void late(), total);
+  return { cancel: () => clearTimeout(timer), hung: () => hung };
+}
+
+function feed(process: Process, data: Buffer): void {
+  // A command may end without reading its input: that is its own business.
+  process.write(data).then(
+    () => process.closeStdin(),
+    () => undefined,
+  );
+}
+
+/** Background commands of a detached sandbox are written down: the next daemon attaches to them and ends the others. */
+function keepTrack(sandbox: Sandbox, process: Process): void {
+  const note = (): void => {
+    if (!sandbox.detached || sandbox.state !== "running" || sandbox.destroying !== null) return;
+    try {
+      persist(sandbox);
+    } catch {
+      // A full disk: the command is only lost to a daemon that has to adopt it.
+    }
+  };
+  void process.started.then((pid) => pid !== null && note());
+  process.events.once("end", note);
+}

@@ -1,0 +1,135 @@
+import { EventEmitter } from "node:events";
+import { limits, OutcomeUnknownError, type CommandResult, type ExecResult } from "@mvm/protocol";
+import { OutputCapture } from "@mvm/protocol/capture";
+import type { AgentSession, AgentStream } from "../agent/types.js";
+import { checkedAnswer } from "../sandboxes/agent-answer.js";
+import { OutputRing, type OutputStream, type RingChunk } from "./ring.js";
+
+/** Output of a command that is not background is kept for late readers only a little: its caller has it. Bytes. */
+const foregroundRingBytes = 64 * 1024;
+
+/** Takes output as it comes. A promise holds the guest back until it resolves: the credit is given only then. */
+export type OutputSink = (chunk: RingChunk) => void | Promise<void>;
+
+export interface ProcessOptions {
+  readonly runId: string;
+  readonly argv: readonly string[];
+  readonly user: string;
+  readonly cwd: string;
+  readonly background: boolean;
+  readonly maxOutputBytes: number;
+  readonly sink?: OutputSink;
+  readonly startedAt?: Date;
+  readonly pid?: number;
+}
+
+/** What of a command's end the host knows by itself, and what the guest says of it. */
+export interface CommandEnd {
+  readonly guest: ExecResult;
+  readonly durationMs: number;
+}
+
+/** One command of a guest, from the request to its end. Bounded, whatever the guest writes. */
+export class Process {
+  readonly runId: string;
+  readonly argv: readonly string[];
+  readonly user: string;
+  readonly cwd: string;
+  readonly background: boolean;
+  readonly ring: OutputRing;
+  readonly stdout: OutputCapture;
+  readonly stderr: OutputCapture;
+  /** `started` with the guest's pid, `output` after every chunk, `end` once; in the order of the channel. */
+  readonly events = new EventEmitter<{ started: [pid: number]; output: []; end: [] }>();
+  /** The program runs; null when the guest could not start it and the end says why. Never rejects. */
+  readonly started: Promise<number | null>;
+  /** The guest's account of the end. Rejects with a typed error when it is lost or was never started. */
+  readonly ended: Promise<CommandEnd>;
+  /** The result; set by whoever started or adopted the command. Rejects like `ended`. */
+  result!: Promise<CommandResult>;
+  over = false;
+  pid: number | null;
+  startedAt: Date;
+  private readonly stream: AgentStream;
+  private readonly sink: OutputSink | undefined;
+  private began = performance.now();
+  private announce: (pid: number | null) => void = () => undefined;
+
+  constructor(
+    session: AgentSession,
+    request: { op: "exec" | "attach" } & Record<string, unknown>,
+    options: ProcessOptions,
+  ) {
+    this.runId = options.runId;
+    this.argv = options.argv;
+    this.user = options.user;
+    this.cwd = options.cwd;
+    this.background = options.background;
+    this.sink = options.sink;
+    this.pid = options.pid ?? null;
+    this.startedAt = options.startedAt ?? new Date();
+    this.ring = new OutputRing(options.background ? limits.processRingBytes : foregroundRingBytes);
+    this.stdout = new OutputCapture(options.maxOutputBytes);
+    this.stderr = new OutputCapture(options.maxOutputBytes);
+    this.events.setMaxListeners(0);
+    this.started = new Promise((resolve) => (this.announce = resolve));
+    this.stream = session.open(request, {
+      manualCredit: true,
+      onEvent: (event) => this.onEvent(event),
+      onData: (data) => this.onData("stdout", data),
+      onDataErr: (data) => this.onData("stderr", data),
+    });
+    this.ended = this.settle(request.op);
+    this.ended.catch(() => undefined);
+  }
+
+  /** Writes to stdin; resolves when the guest has room for more. @throws {OutcomeUnknownError} the command has ended */
+  async write(data: Uint8Array): Promise<void> {
+    await Promise.race([this.stream.write(data), this.endedEarly()]);
+  }
+
+  closeStdin(): void {
+    this.stream.end();
+  }
+
+  /** Kills the command and everything it started, at once. */
+  cancel(): void {
+    this.stream.cancel();
+  }
+
+  private onEvent(event: Record<string, unknown>): void {
+    const { pid } = event;
+    if (event["event"] !== "started" || typeof pid !== "number" || !Number.isInteger(pid) || pid < 1) return;
+    this.pid = pid;
+    this.began = performance.now();
+    this.startedAt = new Date();
+    this.announce(pid);
+    this.events.emit("started", pid);
+  }
+
+  private onData(stream: OutputStream, data: Uint8Array): void {
+    this[stream].push(data);
+    const chunk = this.ring.push(stream, data);
+    this.events.emit("output");
+    const size = data.byteLength;
+    // Handlers of the session must not throw: a failing reader loses its output, the command goes on.
+    const grant = (): void => this.stream.grant(size);
+    void (async () => this.sink?.(chunk))().then(grant, grant);
+  }
+
+  private async settle(op: "exec" | "attach"): Promise<CommandEnd> {
+    try {
+      const guest = checkedAnswer<"exec" | "attach">(op, await this.stream.result);
+      return { guest, durationMs: performance.now() - this.began };
+    } finally {
+      this.over = true;
+      this.announce(null);
+      this.events.emit("end");
+    }
+  }
+
+  private async endedEarly(): Promise<never> {
+    await this.ended.catch(() => undefined);
+    throw new OutcomeUnknownError({ message: "Cannot write to the command's stdin: it has ended", runId: this.runId });
+  }
+}

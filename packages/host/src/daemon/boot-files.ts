@@ -1,0 +1,47 @@
+import { existsSync, statSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { ensureBootAssets, sourceOptionsFromEnvironment, type BootAssets } from "@mvm/images";
+import type { BootFiles } from "../backends/qemu/index.js";
+
+/** Where the agent's binary may be: named, in the package, or built in a checkout. */
+const agentPlaces = ["../../agent/mvm-agent", "../../../../guest/target/x86_64-unknown-linux-gnu/release/mvm-agent"];
+
+export function agentPath(env: NodeJS.ProcessEnv = process.env): string {
+  if (env["MVM_AGENT"]) return env["MVM_AGENT"];
+  const places = agentPlaces.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return places.find((place) => existsSync(place)) ?? places[0] ?? "mvm-agent";
+}
+
+/**
+ * The kernel and initramfs of this home, made on first need. Remembered as long as the agent's file stays the same:
+ * looking at the assets reads and hashes megabytes, which no start of a machine should wait for.
+ */
+export function bootFilesOf(home: string): () => Promise<BootFiles> {
+  let known: { readonly key: string; readonly files: Promise<BootFiles> } | undefined;
+  return () => {
+    const agent = agentPath();
+    const key = `${agent}:${fileKey(agent)}`;
+    if (known?.key === key) return known.files;
+    const source = sourceOptionsFromEnvironment(process.env);
+    const files = ensureBootAssets({ ...source, home, agentPath: agent }).then(bootFiles);
+    const entry = { key, files };
+    known = entry;
+    // A failure is not remembered: the next start tries again.
+    files.catch(() => known === entry && (known = undefined));
+    return files;
+  };
+}
+
+function bootFiles({ record, vmlinuz, initramfs }: BootAssets): BootFiles {
+  return { kernel: vmlinuz, initramfs, kernelSha256: record.vmlinuz_sha256, initramfsSha256: record.initramfs_sha256 };
+}
+
+function fileKey(path: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return [ino, size, mtimeMs, ctimeMs].join(":");
+  } catch {
+    return "missing";
+  }
+}

@@ -1,0 +1,84 @@
+import { availableParallelism, totalmem } from "node:os";
+import { deadline } from "@mvm/protocol";
+import { hostCeilings } from "../admission/ceilings.js";
+import { createApi } from "../api/server.js";
+import type { Backend } from "../backends/backend.js";
+import { openImages, type ImageAccess } from "../images/image-access.js";
+import type { Logger } from "../observe/log.js";
+import { startReaper } from "../reaper/reaper.js";
+import { BackgroundTasks } from "../sandboxes/background-tasks.js";
+import { availableMb, defaultMemoryRule, memoryObstacle } from "../sandboxes/host-memory.js";
+import { IdempotencyKeys } from "../sandboxes/idempotency.js";
+import { StartQueue } from "../sandboxes/queue.js";
+import { recoverSandboxes } from "../sandboxes/recover.js";
+import { Registry } from "../sandboxes/registry.js";
+import { releaseAll } from "../sandboxes/release.js";
+import type { Services } from "../sandboxes/services.js";
+import type { HomeLayout } from "../store/layout.js";
+import { exitWhenIdle } from "./idle.js";
+import { listenOnSocket } from "./socket.js";
+
+export interface DaemonOptions {
+  readonly home: HomeLayout;
+  readonly log: Logger;
+  readonly version: string;
+  readonly backends: (images: ImageAccess) => readonly Backend[];
+  readonly images?: ImageAccess;
+  /** Called when the daemon wants to end: asked by a client, or idle. */
+  readonly onStop: (why: string) => void;
+  readonly idleMs?: number;
+}
+
+export interface Daemon {
+  readonly services: Services;
+  /** Stops serving, destroys attached sandboxes and lets detached ones go. Resolves within the drain deadline. */
+  close(): Promise<void>;
+}
+
+/** How long a start may wait for its turn. Milliseconds; emulated machines take tens of seconds to make a template. */
+const queueDeadlineMs = 300_000;
+const maxWaitingStarts = 1_000;
+
+/** Brings the home in order and serves it. The caller holds the home's lock. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { home, log } = options;
+  const startedAt = new Date().toISOString();
+  const registry = new Registry();
+  const images = options.images ?? openImages(home.root);
+  const reaper = startReaper(log);
+  const services: Services = {
+    home,
+    log,
+    backends: options.backends(images),
+    images,
+    registry,
+    reaper,
+    tasks: new BackgroundTasks(log),
+    queue: new StartQueue({
+      slots: availableParallelism(),
+      deadlineMs: queueDeadlineMs,
+      maxWaiting: maxWaitingStarts,
+      roomFor: (needMb, reservedMb) =>
+        memoryObstacle({ availableMb: availableMb(), needMb, reservedMb }, defaultMemoryRule),
+    }),
+    ceilings: hostCeilings({ cpus: availableParallelism(), memoryMb: Math.floor(totalmem() / 1024 ** 2) }),
+  };
+  const idempotency = new IdempotencyKeys();
+  const { recovered } = await recoverSandboxes(services);
+  for (const sandbox of recovered) idempotency.restore(sandbox);
+  const { version, onStop } = options;
+  const api = await createApi({ services, idempotency, version, startedAt, stop: () => onStop("asked") }, log);
+  const socket = await listenOnSocket(api.server, home.socket, log);
+  const stopIdle = exitWhenIdle(registry, () => onStop("idle"), options.idleMs);
+  log.info({ version, sandboxes: registry.size }, "serving");
+  return {
+    services,
+    async close() {
+      stopIdle();
+      socket.close();
+      await releaseAll(services, deadline("drain") - 500);
+      api.server.closeAllConnections();
+      reaper.close();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import process from "node:process";
+import { buildImage, catalogue, openImageStore, sourceOptionsFromEnvironment, type ResolvedImage } from "@mvm/images";
+import { AssetNotFoundError } from "@mvm/protocol";
+import type { Progress } from "../backends/backend.js";
+
+export interface BuildControl {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The images of the home as the daemon uses them: a catalogue image that is missing is built, once for all who wait. */
+export interface ImageAccess {
+  /** A verified image of that name or digest; builds it first when the catalogue knows it and the store does not. */
+  ready(ref: string, control?: BuildControl): Promise<ResolvedImage>;
+  /** Builds an image of the catalogue, also when there is one. Callers at the same time share one build. */
+  build(name: string, control?: BuildControl): Promise<ResolvedImage>;
+  list(): ReturnType<ReturnType<typeof openImageStore>["list"]>;
+  inspect(ref: string): Promise<ResolvedImage>;
+  remove(ref: string): Promise<ResolvedImage["record"]>;
+}
+
+export function openImages(home: string): ImageAccess {
+  const store = openImageStore(home);
+  const builds = new Map<string, SharedBuild>();
+
+  const build = (name: string, control: BuildControl = {}): Promise<ResolvedImage> => {
+    const shared: SharedBuild =
+      builds.get(name) ?? new SharedBuild(home, name, () => builds.get(name) === shared && builds.delete(name));
+    builds.set(name, shared);
+    return shared.join(control);
+  };
+  return {
+    async ready(ref, control) {
+      try {
+        return await store.verify(ref);
+      } catch (error) {
+        if (!(error instanceof AssetNotFoundError) || !catalogue.some(({ name }) => name === ref)) throw error;
+        return await build(ref, control);
+      }
+    },
+    build,
+    list: () => store.list(),
+    inspect: (ref) => store.resolve(ref),
+    remove: (ref) => store.remove(ref),
+  };
+}
+
+/** One build several callers wait for; it is cancelled when the last of them has gone. */
+class SharedBuild {
+  private readonly abort = new AbortController();
+  private readonly listeners = new Set<(progress: Progress) => void>();
+  private readonly result: Promise<ResolvedImage>;
+  private waiting = 0;
+
+  constructor(
+    home: string,
+    name: string,
+    private readonly onEnd: () => void,
+  ) {
+    const onProgress = (progress: Progress): void => this.listeners.forEach((listener) => listener(progress));
+    const source = sourceOptionsFromEnvironment(process.env);
+    this.result = buildImage({ ...source, home, name, signal: this.abort.signal, onProgress }).finally(onEnd);
+    this.result.catch(() => undefined);
+  }
+
+  async join({ onProgress, signal }: BuildControl): Promise<ResolvedImage> {
+    signal?.throwIfAborted();
+    this.waiting += 1;
+    if (onProgress !== undefined) this.listeners.add(onProgress);
+    let onAbort: (() => void) | undefined;
+    const aborted = new Promise<never>((_resolve, reject) => {
+      onAbort = () => reject(signal?.reason as Error);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+    try {
+      return await Promise.race([this.result, aborted]);
+    } finally {
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+      if (onProgress !== undefined) this.listeners.delete(onProgress);
+      this.waiting -= 1;
+      if (this.waiting === 0) {
+        this.onEnd();
+        this.abort.abort(signal?.reason);
+      }
+    }
+  }
+}

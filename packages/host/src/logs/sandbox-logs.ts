@@ -1,0 +1,50 @@
+import type { Readable } from "node:stream";
+import { limits, type LogLine } from "@mvm/protocol";
+import type { SandboxLayout } from "../store/layout.js";
+import { lineSplitter } from "./line-splitter.js";
+import { LogFile } from "./log-file.js";
+
+export type LogSource = LogLine["source"];
+
+/** The two logs of a sandbox: what the guest prints on its console, and what happened to it as the daemon saw it. */
+export class SandboxLogs {
+  readonly guest: LogFile;
+  readonly supervisor: LogFile;
+
+  constructor(files: SandboxLayout) {
+    this.guest = new LogFile(files.consoleLog);
+    this.supervisor = new LogFile(files.supervisorLog);
+  }
+
+  /** Records an event: names of states, counts, ids. Never argv, environment or bytes of the guest. */
+  event(event: string, fields: Readonly<Record<string, string | number | boolean | null>> = {}): void {
+    this.supervisor.append(JSON.stringify({ event, ...fields }));
+  }
+
+  /** Drains a machine's console into the log. A flood never holds the guest up: what is too much is dropped. */
+  drain(console: Readable): void {
+    console.on("error", () => undefined);
+    console.on(
+      "data",
+      lineSplitter(limits.logLineBytes / 4, (line) => this.guest.append(line)),
+    );
+  }
+
+  /** Lines kept, in the order of their time. */
+  read(sources: readonly LogSource[], since: number): LogLine[] {
+    return sources
+      .flatMap((source) => this[source].read().map((entry) => ({ ...entry, source })))
+      .filter((line) => Date.parse(line.time) >= since)
+      .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+  }
+
+  follow(sources: readonly LogSource[], listener: (line: LogLine) => void): () => void {
+    const stops = sources.map((source) => this[source].follow((entry) => listener({ ...entry, source })));
+    return () => stops.forEach((stop) => stop());
+  }
+
+  close(): void {
+    this.guest.close();
+    this.supervisor.close();
+  }
+}

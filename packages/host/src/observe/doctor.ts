@@ -1,0 +1,112 @@
+import { statfsSync } from "node:fs";
+import process from "node:process";
+import type { Check, DoctorReport } from "@mvm/protocol";
+import { catalogue } from "@mvm/images";
+import type { BackendReport } from "../backends/backend.js";
+import { availableMb } from "../sandboxes/host-memory.js";
+import type { Services } from "../sandboxes/services.js";
+import { listQuarantined } from "../store/quarantine.js";
+
+/** Free space below which sandboxes will soon fail. Bytes. */
+const lowDiskBytes = 2 * 1024 ** 3;
+const oldestNode = 20;
+
+/** What this host has, what it lacks, and the command that gets it. Changes nothing. */
+export async function doctor(services: Services, refresh: boolean): Promise<DoctorReport> {
+  const reports = await Promise.all(services.backends.map((backend) => backend.probe({ refresh })));
+  const checks = [
+    nodeCheck(),
+    ...reports.flatMap(backendChecks),
+    await imageCheck(services),
+    homeCheck(services),
+    diskCheck(services.home.root),
+    memoryCheck(),
+    quarantineCheck(services.home.quarantine),
+  ];
+  return {
+    schema_version: 1,
+    ok: checks.every(({ status }) => status !== "fail"),
+    time: new Date().toISOString(),
+    checks,
+  };
+}
+
+function check(name: string, status: Check["status"], detail: string, fix: string | null = null): Check {
+  return { name, status, detail, fix };
+}
+
+function nodeCheck(): Check {
+  const version = process.versions.node;
+  return Number(version.split(".")[0]) >= oldestNode
+    ? check("node", "ok", version)
+    : check("node", "fail", `${version} is older than ${oldestNode}`, "Install Node.js 20 or newer");
+}
+
+function backendChecks(report: BackendReport): Check[] {
+  const facts = Object.entries(report.facts)
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(", ");
+  const [problem = "", ...rest] = report.problems;
+  const { kvm, tcg } = report.accelerators;
+  return [
+    report.available
+      ? check(`backend.${report.name}`, "ok", facts || "available")
+      : check(`backend.${report.name}`, "fail", problem || "not available", "Run `./mvmctl setup`"),
+    ...(report.available ? report.problems : rest).map((text, at) =>
+      check(`backend.${report.name}.note${at + 1}`, "warn", text),
+    ),
+    kvm.usable
+      ? check("accel.kvm", "ok", kvm.reason)
+      : check(
+          "accel.kvm",
+          "warn",
+          `${kvm.reason}; machines are emulated, which QEMU does not promise to be an isolation`,
+        ),
+    tcg.usable ? check("accel.tcg", "ok", tcg.reason) : check("accel.tcg", kvm.usable ? "warn" : "fail", tcg.reason),
+    ...report.confinement.map(({ layer, active, reason }) =>
+      check(`confinement.${layer}`, active ? "ok" : "warn", reason),
+    ),
+  ];
+}
+
+async function imageCheck({ images }: Services): Promise<Check> {
+  const names = (await images.list()).flatMap(({ refs }) => refs);
+  if (names.length > 0) return check("images", "ok", names.join(", "));
+  const first = catalogue[1]?.name ?? "python";
+  return check("images", "warn", "none is built yet", `mvmctl image build ${first}`);
+}
+
+function homeCheck({ home, registry }: Services): Check {
+  return check("home", "ok", `${home.root}, ${registry.size} sandboxes`);
+}
+
+function diskCheck(root: string): Check {
+  const { bavail, bsize } = statfsSync(root);
+  const free = bavail * bsize;
+  const text = `${Math.floor(free / 1024 ** 2)} MiB free`;
+  return free >= lowDiskBytes
+    ? check("disk", "ok", text)
+    : check("disk", "warn", text, "mvmctl gc, or free space on that file system");
+}
+
+function memoryCheck(): Check {
+  const mb = availableMb();
+  return check(
+    "memory",
+    mb >= 1024 ? "ok" : "warn",
+    `${mb} MiB available`,
+    mb >= 1024 ? null : "Destroy a sandbox, or end other programs",
+  );
+}
+
+function quarantineCheck(root: string): Check {
+  const found = listQuarantined(root);
+  if (found.length === 0) return check("quarantine", "ok", "empty");
+  const detail = found.map(({ id, problem, path }) => `${id}: ${problem} (${path})`).join("; ");
+  return check(
+    "quarantine",
+    "warn",
+    detail.slice(0, 4096),
+    "Save what you need of them, then remove the directories or run `mvmctl gc`",
+  );
+}

@@ -1,0 +1,73 @@
+import { deadline } from "@mvm/protocol";
+import { openAgentSession } from "../agent/session.js";
+import type { Machine } from "../backends/backend.js";
+import { failSandbox } from "./fail.js";
+import { oomKillsSeen } from "./oom.js";
+import type { Live, Sandbox } from "./sandbox.js";
+import type { Services } from "./services.js";
+
+/** How the agent is greeted: a guest that still boots is given longer, one that ran all along keeps its name and environment. */
+export type Greeting = "boot" | "restore" | "adopted";
+
+/**
+ * Connects a sandbox with its machine: console into the log, session with the agent, and whatever ends either of them
+ * ends the sandbox. The session takes requests at once; they are pipelined behind the greeting.
+ */
+export function attachMachine(
+  services: Services,
+  sandbox: Sandbox,
+  machine: Machine,
+  greeting: Greeting,
+  env: Readonly<Record<string, string>>,
+): Live {
+  machine.channel.on("error", () => undefined);
+  sandbox.logs.drain(machine.console);
+  const session = openAgentSession(machine.channel, {
+    accel: machine.identity.accel,
+    helloDeadline: greeting === "adopted" ? "hello" : greeting,
+    machineExited: machine.exited,
+    resume: {
+      hostname: hostname(sandbox),
+      machineId: sandbox.machineId,
+      env,
+      adopted: greeting === "adopted",
+    },
+  });
+  const live = { machine, session };
+  sandbox.live = live;
+  sandbox.identity = machine.identity;
+  sandbox.confinement = machine.confinement;
+
+  const oomBefore = oomKillsSeen();
+  void machine.exited.then((exit) => {
+    if (exit.by === "kill" || sandbox.live !== live) return;
+    const oom = exit.signal === "SIGKILL" && oomKillsSeen() > oomBefore;
+    void failSandbox(
+      services,
+      sandbox,
+      oom ? "oom" : "crashed",
+      `machine ended: ${exit.signal ?? exit.code ?? "unknown"}`,
+    );
+  });
+  void session.closed.then(({ reason, detail }) => {
+    if (sandbox.live !== live) return;
+    void failSandbox(
+      services,
+      sandbox,
+      "crashed",
+      reason === "protocol_violation" ? `protocol.violation: ${detail}` : detail,
+    );
+  });
+  return live;
+}
+
+/** Longest time from the greeting to the agent's answer. Milliseconds. */
+export function readyDeadlineMs(machine: Machine): number {
+  return deadline(machine.start === "cold" ? "boot" : "restore", machine.identity.accel);
+}
+
+/** A valid host name whatever the sandbox is called: names may hold dots and underscores. */
+function hostname(sandbox: Sandbox): string {
+  const base = (sandbox.plan.name ?? sandbox.id).toLowerCase().replace(/[^a-z0-9-]+/g, "-");
+  return base.replace(/^-+|-+$/g, "").slice(0, 63) || "sandbox";
+}

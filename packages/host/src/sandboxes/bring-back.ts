@@ -1,0 +1,62 @@
+import { deadline } from "@mvm/protocol";
+import type { Backend, Machine } from "../backends/backend.js";
+import { adoptCommands } from "../commands/adopt.js";
+import { fault } from "../observe/fault.js";
+import type { StateFile } from "../store/state-file.js";
+import { attachMachine } from "./attach-machine.js";
+import { endMachine } from "./end-machine.js";
+import { persist, fromStateFile } from "./persist.js";
+import { reapLeftovers } from "./reap.js";
+import { removeAllButEvidence } from "./remove-files.js";
+import type { Sandbox } from "./sandbox.js";
+import type { Services } from "./services.js";
+import { moveTo } from "./state.js";
+import { armTtl } from "./ttl.js";
+import { within } from "./within.js";
+
+/**
+ * A detached sandbox of a former daemon: its machine is adopted, or, when it is gone or does not answer, the sandbox has
+ * failed with `daemon_lost`. Stopped and failed ones come back as they are. The registry knows it afterwards.
+ */
+export async function bringBack(services: Services, state: StateFile, backend: Backend): Promise<Sandbox> {
+  const sandbox = fromStateFile(state, services.home.sandboxes, backend);
+  services.registry.add(sandbox);
+  if (state.state !== "stopped" && state.state !== "failed") {
+    const problem = await adopt(services, sandbox, state);
+    if (problem !== undefined) await lose(services, sandbox, state, problem);
+  }
+  armTtl(services, sandbox);
+  return sandbox;
+}
+
+/** Undefined when the machine is ours again, else why it is not. */
+async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Promise<string | undefined> {
+  if (state.identity === null) return "no machine is recorded";
+  let machine: Machine | undefined;
+  try {
+    const patience = deadline("qmp", state.identity.accel);
+    machine = await within(sandbox.backend.adopt(state.identity, sandbox.files.directory), patience, "adopt");
+    if (machine === undefined) return "its machine is gone";
+    const live = attachMachine(services, sandbox, machine, "adopted", {});
+    await within(live.session.ready, deadline("hello", machine.identity.accel), "agent-hello");
+    await adoptCommands(sandbox, live, state.background_pids);
+    fault("recover.after-adopt");
+    sandbox.logs.event("recovered", { pid: machine.identity.pid });
+    services.log.info({ sandbox: sandbox.id, pid: machine.identity.pid }, "machine adopted");
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+async function lose(services: Services, sandbox: Sandbox, state: StateFile, problem: string): Promise<void> {
+  sandbox.logs.event("failed", { reason: "daemon_lost", detail: problem });
+  services.log.warn({ sandbox: sandbox.id, problem }, "machine lost while no daemon ran");
+  // The machine's own end may have failed the sandbox already.
+  await sandbox.failing;
+  if (sandbox.state !== "failed") moveTo(sandbox, "failed", "daemon_lost");
+  await endMachine(services, sandbox);
+  await reapLeftovers(sandbox.id, state, sandbox.backend);
+  await removeAllButEvidence(sandbox);
+  persist(sandbox);
+}

@@ -1,0 +1,130 @@
+import { mkdirSync } from "node:fs";
+import { isSandboxError, newId, type EndReason, type SandboxUnavailable } from "@mvm/protocol";
+import type { Plan } from "../admission/plan.js";
+import type { Backend, Progress } from "../backends/backend.js";
+import { fault } from "../observe/fault.js";
+import { sandboxLayout } from "../store/layout.js";
+import { writeFileAtomic } from "../store/atomic.js";
+import { expiryAfter } from "./expiry.js";
+import { failSandbox } from "./fail.js";
+import { persist } from "./persist.js";
+import { removeDirectory } from "./remove-files.js";
+import { newSandbox, type Sandbox } from "./sandbox.js";
+import type { Services } from "./services.js";
+import { startMachine } from "./start-machine.js";
+import { moveTo } from "./state.js";
+import { armTtl } from "./ttl.js";
+
+export interface CreateOptions {
+  /** Aborts with the reason to report when the caller goes away. */
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly onNotice?: (message: string) => void;
+  /** See StartMachineOptions. */
+  readonly waitReady: boolean;
+  readonly idempotency?: Sandbox["idempotency"];
+}
+
+/**
+ * Creates a sandbox from an admitted plan. It is wholly there when this resolves, and wholly gone when it rejects: no
+ * machine, no files, its name free.
+ */
+export async function createSandbox(
+  services: Services,
+  { plan, backend }: { plan: Plan; backend: Backend },
+  options: CreateOptions,
+): Promise<Sandbox> {
+  const began = performance.now();
+  const image = await services.images.ready(plan.image, options);
+  options.signal.throwIfAborted();
+  const { name, digest } = image.record;
+  const id = newId("sbx");
+  const sandbox = newSandbox({
+    id,
+    plan,
+    backend,
+    image: { name, digest },
+    files: sandboxLayout(services.home.sandboxes, id),
+    idempotency: options.idempotency ?? null,
+  });
+  services.registry.add(sandbox);
+  const settle = beginStarting(sandbox, options.signal);
+  try {
+    fault("create.before-journal");
+    mkdirSync(sandbox.files.directory, { mode: 0o700 });
+    persist(sandbox);
+    fault("create.after-journal");
+    const { waitReady, onProgress, onNotice } = options;
+    const signal = settle.signal;
+    await startMachine(services, sandbox, {
+      ...{ imagePath: image.path, env: plan.env, keepDisk: false, signal, onProgress, onNotice, waitReady, began },
+    });
+    fault("create.after-ready");
+    becomeRunning(services, sandbox);
+    fault("create.after-running");
+    return sandbox;
+  } catch (error) {
+    await discard(services, sandbox, error);
+    throw settle.signal.aborted ? settle.signal.reason : error;
+  } finally {
+    settle.done();
+    failIfLost(services, sandbox);
+  }
+}
+
+/** A machine that died between its start and the end of this call fails its sandbox now. */
+export function failIfLost(services: Services, sandbox: Sandbox): void {
+  const { lost } = sandbox;
+  sandbox.lost = null;
+  if (lost !== null && sandbox.state === "running") void failSandbox(services, sandbox, lost.reason, lost.detail);
+}
+
+/** Marks a start in progress, which `destroy` and the caller's signal can cancel. */
+export function beginStarting(sandbox: Sandbox, signal: AbortSignal): { signal: AbortSignal; done: () => void } {
+  const abort = new AbortController();
+  const forward = (): void => abort.abort(signal.reason);
+  signal.addEventListener("abort", forward, { once: true });
+  let resolve: () => void = () => undefined;
+  sandbox.starting = { abort, settled: new Promise<void>((settled) => (resolve = settled)) };
+  return {
+    signal: abort.signal,
+    done: () => {
+      signal.removeEventListener("abort", forward);
+      sandbox.starting = null;
+      resolve();
+    },
+  };
+}
+
+function becomeRunning(services: Services, sandbox: Sandbox): void {
+  const { plan, detached } = sandbox;
+  moveTo(sandbox, "running");
+  sandbox.readyAt = new Date().toISOString();
+  if (plan.ttlSeconds !== null) sandbox.expiry = expiryAfter(plan.ttlSeconds);
+  if (detached) {
+    if (Object.keys(plan.env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(plan.env));
+    persist(sandbox);
+    if (sandbox.identity !== null) services.reaper.remove(sandbox.identity);
+  } else if (sandbox.expiry !== null) {
+    persist(sandbox);
+  }
+  armTtl(services, sandbox);
+  services.log.info(
+    { sandbox: sandbox.id, accel: sandbox.identity?.accel, start: sandbox.boot?.start, ms: sandbox.boot?.totalMs },
+    "sandbox running",
+  );
+}
+
+async function discard(services: Services, sandbox: Sandbox, error: unknown): Promise<void> {
+  const { code, message } = error as { code?: string; message?: string };
+  services.log.warn({ sandbox: sandbox.id, code, err: isSandboxError(error) ? message : undefined }, "create failed");
+  const reason: EndReason =
+    ((error as Partial<SandboxUnavailable>).reason as EndReason | null | undefined) ?? "crashed";
+  if (sandbox.state !== "failed") moveTo(sandbox, reason === "crashed" ? "failed" : "destroyed", reason);
+  try {
+    await removeDirectory(sandbox);
+  } catch (left) {
+    services.log.error({ sandbox: sandbox.id, err: (left as Error).message }, "files of a failed create are left");
+  }
+  services.registry.forget(sandbox);
+}

@@ -1,0 +1,82 @@
+import type { Plan } from "../admission/plan.js";
+import type { Backend } from "../backends/backend.js";
+import { sandboxLayout } from "../store/layout.js";
+import { stateSchemaVersion, writeStateFile, type StateFile } from "../store/state-file.js";
+import { newSandbox, type Sandbox } from "./sandbox.js";
+
+/**
+ * Writes a sandbox's state down. What outlives the daemon (detached sandboxes) also survives a power failure; an attached
+ * one ends with the daemon whatever happens, so its file only has to be whole.
+ */
+export function persist(sandbox: Sandbox): void {
+  const durable = sandbox.detached && sandbox.state !== "creating";
+  writeStateFile(sandbox.files.state, toStateFile(sandbox), { durable });
+}
+
+function toStateFile(sandbox: Sandbox): StateFile {
+  const { plan } = sandbox;
+  return {
+    schema_version: stateSchemaVersion,
+    id: sandbox.id,
+    name: plan.name,
+    state: sandbox.state,
+    reason: sandbox.reason,
+    image: { ...sandbox.image },
+    backend: plan.backend,
+    accel_choice: plan.accel,
+    require_hardware: plan.requireHardware,
+    cpu: plan.cpu,
+    memory_mb: plan.memoryMb,
+    disk_mb: plan.diskMb,
+    profile: plan.profile,
+    workload_id: plan.workloadId,
+    tags: { ...plan.tags },
+    owner: sandbox.owner,
+    detached: sandbox.detached,
+    machine_id: sandbox.machineId,
+    created_at: sandbox.createdAt,
+    ready_at: sandbox.readyAt,
+    ended_at: sandbox.endedAt,
+    expiry: sandbox.expiry,
+    identity: sandbox.identity && { ...sandbox.identity },
+    confinement: [...sandbox.confinement],
+    background_pids: sandbox.processes.backgroundPids(),
+    idempotency: sandbox.idempotency,
+  };
+}
+
+/** A sandbox as its state file describes it; its machine, if it has one, is not connected yet. */
+export function fromStateFile(state: StateFile, sandboxes: string, backend: Backend): Sandbox {
+  const plan: Plan = {
+    image: state.image.name,
+    name: state.name,
+    workloadId: state.workload_id,
+    profile: state.profile,
+    cpu: state.cpu,
+    memoryMb: state.memory_mb,
+    diskMb: state.disk_mb,
+    ttlSeconds: null,
+    env: {},
+    tags: state.tags,
+    backend: state.backend,
+    accel: state.accel_choice,
+    requireHardware: state.require_hardware,
+    detach: state.detached,
+    owner: state.owner,
+  };
+  const { id, image, idempotency } = state;
+  return newSandbox(
+    { id, plan, backend, image, files: sandboxLayout(sandboxes, id), idempotency },
+    {
+      machineId: state.machine_id,
+      createdAt: state.created_at,
+      state: state.state,
+      reason: state.reason,
+      readyAt: state.ready_at,
+      endedAt: state.ended_at,
+      expiry: state.expiry,
+      identity: state.identity,
+      confinement: state.confinement,
+    },
+  );
+}

@@ -1,0 +1,103 @@
+import { randomBytes } from "node:crypto";
+import { EventEmitter } from "node:events";
+import type { EndReason, SandboxState } from "@mvm/protocol";
+import type { Plan } from "../admission/plan.js";
+import type { AgentSession } from "../agent/types.js";
+import type { Backend, Machine, MachineIdentity } from "../backends/backend.js";
+import { ProcessTable } from "../commands/process-table.js";
+import { SandboxLogs } from "../logs/sandbox-logs.js";
+import type { SandboxLayout } from "../store/layout.js";
+import type { BootRecord } from "./boot-report.js";
+import type { Expiry } from "./expiry.js";
+
+/** What a sandbox tells the streams that watch it. */
+export interface SandboxEvents {
+  /** It ends in a minute. */
+  expiring: [expiresAt: string];
+  /** It failed or is destroyed. */
+  ended: [state: SandboxState, reason: EndReason | null];
+}
+
+/** The machine of a running sandbox and the session with its agent. */
+export interface Live {
+  readonly machine: Machine;
+  readonly session: AgentSession;
+}
+
+/** A start in progress. */
+export interface Starting {
+  readonly abort: AbortController;
+  /** Resolves when the start has succeeded or cleaned up after itself; never rejects. */
+  readonly settled: Promise<void>;
+}
+
+/** One sandbox as the daemon holds it. The verbs are functions beside this file; each has one file. */
+export interface Sandbox {
+  readonly id: string;
+  readonly plan: Plan;
+  readonly backend: Backend;
+  readonly image: { readonly name: string; readonly digest: string };
+  readonly files: SandboxLayout;
+  /** 32 hex digits; the same for the whole life of the sandbox. */
+  readonly machineId: string;
+  readonly createdAt: string;
+  readonly logs: SandboxLogs;
+  readonly events: EventEmitter<SandboxEvents>;
+  readonly processes: ProcessTable;
+  readonly idempotency: { readonly key: string; readonly body_sha256: string } | null;
+  state: SandboxState;
+  reason: EndReason | null;
+  detached: boolean;
+  owner: string | null;
+  readyAt: string | null;
+  endedAt: string | null;
+  expiry: Expiry | null;
+  /** Of the last machine, also when it is gone. */
+  identity: MachineIdentity | null;
+  confinement: readonly string[];
+  boot: BootRecord | null;
+  live: Live | null;
+  starting: Starting | null;
+  stopping: Promise<void> | null;
+  failing: Promise<void> | null;
+  destroying: Promise<void> | null;
+  /** The machine was lost during a start; the start's end looks at it. */
+  lost: { readonly reason: EndReason; readonly detail: string } | null;
+  /** Open connections the sandbox lives for. */
+  leases: number;
+  timers: { cancel(): void }[];
+}
+
+type Given = Pick<Sandbox, "id" | "plan" | "backend" | "image" | "files" | "idempotency">;
+
+export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandbox {
+  const events = new EventEmitter<SandboxEvents>();
+  events.setMaxListeners(0);
+  return {
+    machineId: randomBytes(16).toString("hex"),
+    createdAt: new Date().toISOString(),
+    logs: new SandboxLogs(given.files),
+    events,
+    processes: new ProcessTable(),
+    state: "creating",
+    reason: null,
+    detached: given.plan.detach,
+    owner: given.plan.owner,
+    readyAt: null,
+    endedAt: null,
+    expiry: null,
+    identity: null,
+    confinement: [],
+    boot: null,
+    live: null,
+    starting: null,
+    stopping: null,
+    failing: null,
+    destroying: null,
+    lost: null,
+    leases: 0,
+    timers: [],
+    ...given,
+    ...restored,
+  };
+}

@@ -1,0 +1,22 @@
+import type { Ceilings } from "../admission/ceilings.js";
+import type { Backend } from "../backends/backend.js";
+import type { ImageAccess } from "../images/image-access.js";
+import type { Logger } from "../observe/log.js";
+import type { Reaper } from "../reaper/reaper.js";
+import type { HomeLayout } from "../store/layout.js";
+import type { BackgroundTasks } from "./background-tasks.js";
+import type { StartQueue } from "./queue.js";
+import type { Registry } from "./registry.js";
+
+/** What the verbs need of the daemon. Made once, at start. */
+export interface Services {
+  readonly home: HomeLayout;
+  readonly log: Logger;
+  readonly backends: readonly Backend[];
+  readonly images: ImageAccess;
+  readonly registry: Registry;
+  readonly queue: StartQueue;
+  readonly reaper: Reaper;
+  readonly ceilings: Ceilings;
+  readonly tasks: BackgroundTasks;
+}

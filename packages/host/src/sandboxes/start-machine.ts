@@ -1,0 +1,92 @@
+import type { MachineIdentity, MachineSpec, Progress } from "../backends/backend.js";
+import { fault } from "../observe/fault.js";
+import { attachMachine, readyDeadlineMs } from "./attach-machine.js";
+import { endMachine } from "./end-machine.js";
+import { defaultMemoryRule, startEstimateMb } from "./host-memory.js";
+import { persist } from "./persist.js";
+import type { Live, Sandbox } from "./sandbox.js";
+import type { Services } from "./services.js";
+import { within } from "./within.js";
+
+export interface StartMachineOptions {
+  /** Path of the verified image. */
+  readonly imagePath: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly keepDisk: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onNotice?: ((message: string) => void) | undefined;
+  /** Resolve only when the agent has answered. Without, requests are pipelined and the first of them finds out. */
+  readonly waitReady: boolean;
+  /** Origin of the boot report's clock: `performance.now()` of the request. */
+  readonly began: number;
+}
+
+/**
+ * Queues, starts and connects a machine for a sandbox whose state is on disk. On failure no machine is left; files and
+ * registry are the caller's.
+ */
+export async function startMachine(services: Services, sandbox: Sandbox, options: StartMachineOptions): Promise<Live> {
+  const { plan } = sandbox;
+  const at = (): number => performance.now() - options.began;
+  const phases: Record<string, number> = { admitted: at() };
+  const slot = await services.queue.enter(startEstimateMb(plan.memoryMb, defaultMemoryRule), options.signal);
+  phases["queued"] = at();
+  try {
+    fault("create.before-spawn");
+    const backendBegan = at();
+    const machine = await sandbox.backend.start(specOf(sandbox, options), {
+      signal: options.signal,
+      ...(options.onProgress && { onProgress: options.onProgress }),
+      ...(options.onNotice && { onNotice: options.onNotice }),
+      onSpawned: (identity) => journalSpawn(services, sandbox, identity),
+    });
+    for (const [phase, ms] of Object.entries(machine.timings)) phases[phase] = backendBegan + ms;
+    phases["started"] = at();
+    const live = attachMachine(services, sandbox, machine, machine.start === "cold" ? "boot" : "restore", options.env);
+    sandbox.boot = { start: machine.start === "adopted" ? "template" : machine.start, totalMs: at(), phases };
+    fault("create.after-start");
+    const ready = within(live.session.ready, readyDeadlineMs(machine), "agent-hello").then(() => {
+      phases["ready"] = at();
+      if (sandbox.boot !== null) sandbox.boot.totalMs = at();
+    });
+    // The guest still works on its own start: the core is not free before it is ready.
+    void ready.catch(() => undefined).then(() => slot.release());
+    options.signal.throwIfAborted();
+    if (options.waitReady) await ready;
+    options.signal.throwIfAborted();
+    return live;
+  } catch (error) {
+    slot.release();
+    await endMachine(services, sandbox);
+    if (sandbox.identity !== null) services.reaper.remove(sandbox.identity);
+    throw error;
+  }
+}
+
+/** From here on a crash of the daemon leads the next one, or the reaper, to the process. A failure refuses the start. */
+function journalSpawn(services: Services, sandbox: Sandbox, identity: MachineIdentity): Promise<void> {
+  return new Promise((resolve) => {
+    fault("create.after-spawn");
+    sandbox.identity = identity;
+    services.reaper.add(identity);
+    persist(sandbox);
+    fault("create.after-identity");
+    resolve();
+  });
+}
+
+function specOf(sandbox: Sandbox, options: StartMachineOptions): MachineSpec {
+  const { plan, image } = sandbox;
+  return {
+    sandboxId: sandbox.id,
+    directory: sandbox.files.directory,
+    image: { ...image, path: options.imagePath },
+    cpus: plan.cpu,
+    memoryMb: plan.memoryMb,
+    diskMb: plan.diskMb,
+    // Without hardware isolation a fall back to emulation would break the caller's condition: no choice is left.
+    accel: plan.requireHardware ? "kvm" : plan.accel,
+    keepDisk: options.keepDisk,
+  };
+}

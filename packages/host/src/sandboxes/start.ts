@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import type { Progress } from "../backends/backend.js";
+import { beginStarting, failIfLost } from "./create.js";
+import { persist } from "./persist.js";
+import type { Sandbox } from "./sandbox.js";
+import type { Services } from "./services.js";
+import { startMachine } from "./start-machine.js";
+import { moveTo, unavailable } from "./state.js";
+
+export interface RestartOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly onNotice?: (message: string) => void;
+}
+
+/**
+ * Starts a stopped sandbox again on its own disk, with the image and environment it was created with. It stays stopped
+ * when that fails. Starting a running sandbox does nothing.
+ * @throws {SandboxUnavailable} it is in another state
+ */
+export async function startSandbox(services: Services, sandbox: Sandbox, options: RestartOptions): Promise<void> {
+  if (sandbox.state === "running" && sandbox.stopping === null && sandbox.destroying === null) return;
+  const busy = sandbox.starting !== null || sandbox.stopping !== null || sandbox.destroying !== null;
+  if (sandbox.state !== "stopped" || busy) throw unavailable(sandbox, "start");
+  const began = performance.now();
+  const start = beginStarting(sandbox, options.signal);
+  try {
+    const image = await services.images.ready(sandbox.image.digest, { ...options, signal: start.signal });
+    await startMachine(services, sandbox, {
+      imagePath: image.path,
+      env: savedEnv(sandbox),
+      keepDisk: true,
+      signal: start.signal,
+      onProgress: options.onProgress,
+      onNotice: options.onNotice,
+      waitReady: true,
+      began,
+    });
+    moveTo(sandbox, "running");
+    sandbox.readyAt = new Date().toISOString();
+    persist(sandbox);
+    if (sandbox.detached && sandbox.identity !== null) services.reaper.remove(sandbox.identity);
+  } finally {
+    start.done();
+    failIfLost(services, sandbox);
+  }
+}
+
+function savedEnv(sandbox: Sandbox): Record<string, string> {
+  try {
+    return JSON.parse(readFileSync(sandbox.files.env, "utf8")) as Record<string, string>;
+  } catch {
+    return { ...sandbox.plan.env };
+  }
+}

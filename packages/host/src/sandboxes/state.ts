@@ -1,0 +1,40 @@
+import { canTransition, SandboxUnavailable, type EndReason, type SandboxState } from "@mvm/protocol";
+import type { Live, Sandbox } from "./sandbox.js";
+
+/**
+ * Moves a sandbox to another state; the only place that writes `state` and `reason`.
+ * @throws {SandboxUnavailable} the contract has no such transition
+ */
+export function moveTo(sandbox: Sandbox, state: SandboxState, reason: EndReason | null = null): void {
+  if (!canTransition(sandbox.state, state)) throw unavailable(sandbox, `become ${state}`);
+  const from = sandbox.state;
+  sandbox.state = state;
+  sandbox.reason = reason;
+  sandbox.endedAt = state === "running" ? null : reason === null ? sandbox.endedAt : new Date().toISOString();
+  sandbox.logs.event("state", { from, to: state, reason });
+}
+
+/**
+ * The machine of a sandbox that can answer now.
+ * @throws {SandboxUnavailable} with the state and reason
+ */
+export function requireLive(sandbox: Sandbox, operation: string): Live {
+  const { live, state, stopping, destroying, failing } = sandbox;
+  if (live !== null && state === "running" && stopping === null && destroying === null && failing === null) return live;
+  throw unavailable(sandbox, operation);
+}
+
+/** The error for a call a sandbox cannot serve in its state. */
+export function unavailable(sandbox: Sandbox, operation: string): SandboxUnavailable {
+  const { state, reason, stopping, destroying } = sandbox;
+  const now =
+    destroying !== null ? "it is being destroyed" : stopping !== null ? "it is being stopped" : `it is ${state}`;
+  const why = reason === null || reason === state ? "" : ` (${reason})`;
+  return new SandboxUnavailable({
+    message: `Cannot ${operation} sandbox "${sandbox.plan.name ?? sandbox.id}": ${now}${why}`,
+    state,
+    reason,
+    operation,
+    sandboxId: sandbox.id,
+  });
+}

@@ -1,0 +1,49 @@
+import { deadline } from "@mvm/protocol";
+import { fault } from "../observe/fault.js";
+import { writeFileAtomic } from "../store/atomic.js";
+import { endMachine } from "./end-machine.js";
+import { persist } from "./persist.js";
+import type { Live, Sandbox } from "./sandbox.js";
+import type { Services } from "./services.js";
+import { moveTo, requireLive } from "./state.js";
+import { within } from "./within.js";
+
+/**
+ * Ends a sandbox's machine and keeps its disk: the guest syncs and powers off, or is killed when it does not within its
+ * deadline. Callers at the same time share one stop; stopping a stopped sandbox does nothing.
+ * @throws {SandboxUnavailable} it is neither running nor stopped
+ */
+export async function stopSandbox(services: Services, sandbox: Sandbox): Promise<void> {
+  if (sandbox.state === "stopped") return;
+  if (sandbox.stopping === null) {
+    const live = requireLive(sandbox, "stop");
+    sandbox.stopping = run(services, sandbox, live).finally(() => (sandbox.stopping = null));
+  }
+  await sandbox.stopping;
+}
+
+async function run(services: Services, sandbox: Sandbox, live: Live): Promise<void> {
+  const patience = deadline("shutdown", live.machine.identity.accel);
+  const clean = await shutDown(live, patience);
+  fault("stop.before-kill");
+  await endMachine(services, sandbox);
+  fault("stop.after-kill");
+  moveTo(sandbox, "stopped", "stopped");
+  sandbox.logs.event("stopped", { clean });
+  // From now on only this file knows the environment a later start needs.
+  const env = sandbox.plan.env;
+  if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));
+  persist(sandbox);
+}
+
+/** Whether the guest powered off by itself in time. */
+async function shutDown({ session, machine }: Live, patience: number): Promise<boolean> {
+  const answer = session.call({ op: "shutdown" }, { deadlineMs: patience });
+  answer.catch(() => undefined);
+  try {
+    await within(Promise.race([machine.exited, answer.then(() => machine.exited)]), patience, "shutdown");
+    return true;
+  } catch {
+    return false;
+  }
+}

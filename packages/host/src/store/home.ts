@@ -1,0 +1,90 @@
+import { chmodSync, lstatSync, mkdirSync, realpathSync, type Stats } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import process from "node:process";
+import { SocketAuthError, VmConfigError } from "@mvm/protocol/errors";
+import { homeLayout, type HomeLayout } from "./layout.js";
+
+/** Longest path of a Unix socket on Linux, without the terminating NUL. */
+const maxSocketPathBytes = 107;
+
+/** The state root the environment names: `$MVM_HOME`, else `$XDG_DATA_HOME/mvm`, else `~/.local/share/mvm`. */
+export function stateRoot(env: Readonly<Record<string, string | undefined>>): string {
+  const chosen = env["MVM_HOME"] || (env["XDG_DATA_HOME"] && join(env["XDG_DATA_HOME"], "mvm"));
+  const root = chosen || (env["HOME"] && join(env["HOME"], ".local/share/mvm"));
+  if (!root) {
+    throw new VmConfigError({
+      message: "Cannot find the state root: neither MVM_HOME nor HOME is set",
+      hint: "Set MVM_HOME",
+    });
+  }
+  if (!isAbsolute(root)) {
+    throw new VmConfigError({
+      message: `Cannot use the state root "${root}": it is not an absolute path`,
+      hint: "Set MVM_HOME to an absolute path",
+    });
+  }
+  return root;
+}
+
+/**
+ * Makes the state root if there is none, refuses one that others could have prepared or can change, and makes its
+ * directories, all 0700. Sets the umask of the process, so that everything made later is private too.
+ * @throws {SocketAuthError} the directory cannot be trusted
+ * @throws {VmConfigError} the path cannot hold the daemon's socket
+ */
+export function openHome(root: string): HomeLayout {
+  process.umask(0o077);
+  const layout = homeLayout(root);
+  const socketBytes = Buffer.byteLength(layout.socket);
+  if (socketBytes > maxSocketPathBytes) {
+    throw new VmConfigError({
+      message: `Cannot use the state root "${root}": its socket path has ${socketBytes} bytes, the system allows ${maxSocketPathBytes}`,
+      hint: "Set MVM_HOME to a shorter path",
+    });
+  }
+  mkdirSync(dirname(root), { recursive: true });
+  makePrivate(root);
+  checkAncestors(dirname(realpathSync(root)));
+  for (const directory of [layout.run, layout.sandboxes, layout.quarantine, layout.logs, layout.temporary]) {
+    makePrivate(directory);
+  }
+  return layout;
+}
+
+function makePrivate(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  const at = lstatSync(directory);
+  const problem = distrust(at);
+  if (problem !== undefined) throw untrusted(directory, problem, at.uid);
+  if ((at.mode & 0o077) !== 0) chmodSync(directory, 0o700);
+}
+
+function distrust(at: Stats): string | undefined {
+  if (at.isSymbolicLink()) return "it is a symbolic link";
+  if (!at.isDirectory()) return "it is not a directory";
+  if (at.uid !== process.geteuid?.()) return `it belongs to user ${at.uid}`;
+  if ((at.mode & 0o022) !== 0) return `others can write to it (mode ${(at.mode & 0o7777).toString(8)})`;
+  return undefined;
+}
+
+/** Whoever can write to a directory above can move the root away and put another in its place; /tmp's sticky bit prevents that. */
+function checkAncestors(from: string): void {
+  for (let directory = from; ; directory = dirname(directory)) {
+    const at = lstatSync(directory);
+    if ((at.mode & 0o002) !== 0 && (at.mode & 0o1000) === 0)
+      throw untrusted(directory, "every user can write to it", at.uid);
+    if (directory === dirname(directory)) return;
+  }
+}
+
+function untrusted(path: string, problem: string, actualUid: number): SocketAuthError {
+  return new SocketAuthError({
+    message: `Cannot use "${path}" for the state root: ${problem}`,
+    expectedUid: process.geteuid?.() ?? -1,
+    actualUid,
+  });
+}

@@ -1,0 +1,51 @@
+import { join } from "node:path";
+
+/** Where everything of one state root lies. Nothing outside of it is ever written. */
+export interface HomeLayout {
+  readonly root: string;
+  readonly run: string;
+  readonly socket: string;
+  readonly lock: string;
+  readonly sandboxes: string;
+  readonly quarantine: string;
+  readonly logs: string;
+  readonly daemonLog: string;
+  readonly temporary: string;
+}
+
+export function homeLayout(root: string): HomeLayout {
+  const run = join(root, "run");
+  const logs = join(root, "logs");
+  return {
+    root,
+    run,
+    socket: join(run, "mvmd.sock"),
+    lock: join(run, "mvmd.lock"),
+    sandboxes: join(root, "sandboxes"),
+    quarantine: join(root, "quarantine"),
+    logs,
+    daemonLog: join(logs, "mvmd.log"),
+    temporary: join(root, "tmp"),
+  };
+}
+
+/** Files of one sandbox. The id is ours and random; a sandbox's name never becomes part of a path. */
+export interface SandboxLayout {
+  readonly directory: string;
+  readonly state: string;
+  /** Base environment of a sandbox that may be started again; only while such a start is possible. */
+  readonly env: string;
+  readonly consoleLog: string;
+  readonly supervisorLog: string;
+}
+
+export function sandboxLayout(sandboxes: string, id: string): SandboxLayout {
+  const directory = join(sandboxes, id);
+  return {
+    directory,
+    state: join(directory, "state.json"),
+    env: join(directory, "env.json"),
+    consoleLog: join(directory, "console.log"),
+    supervisorLog: join(directory, "supervisor.log"),
+  };
+}
