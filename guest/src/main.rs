@@ -19,6 +19,7 @@ mod resume;
 mod sched;
 mod serve;
 mod signals;
+mod tsc;
 mod tunnel;
 
 use agent::core::Core;
@@ -33,6 +34,10 @@ use rustix::fs::{Mode, OFlags};
 use signals::Signals;
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("--tsc-khz") {
+        println!("{}", tsc::khz());
+        return;
+    }
     match serve::arguments() {
         Some(options) => serve::serve(options),
         None => init(),

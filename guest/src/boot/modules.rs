@@ -1,53 +1,51 @@
 //! Kernel modules of the initramfs, in the order that its builder wrote down.
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{self, Errno};
 use std::ffi::CString;
 use std::fs;
 
 const DIR: &str = "/modules";
 
-/// Parameters of a module on the kernel's command line: the kernel applies `name.key=value` to built-in code only, and
-/// leaves it to whoever loads a module. Machines without ACPI announce their devices as `virtio_mmio.device=…`.
-fn parameters(command_line: &str, module: &str) -> CString {
-    let prefix = format!("{}.", module.replace('-', "_"));
-    let mut found = String::new();
-    for word in command_line.split_ascii_whitespace() {
-        if let Some(parameter) = word.strip_prefix(prefix.as_str()) {
-            found.push_str(parameter);
-            found.push(' ');
-        }
-    }
-    CString::new(found.trim_end()).unwrap_or_default()
-}
-
 pub fn load() {
-    let command_line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let order = fs::read_to_string("/modules/order").unwrap_or_default();
-    for name in order.split_ascii_whitespace() {
-        let parameters = parameters(&command_line, name.split('.').next().unwrap_or(name));
-        let path = format!("{}/{}", DIR, name);
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let loaded = rustix::fs::open(path.as_str(), flags, Mode::empty())
-            .and_then(|file| rustix::system::finit_module(file, &parameters, 0));
-        match loaded {
+    let command_line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    for file in order.split_ascii_whitespace() {
+        match insert(file, &parameters(file, &command_line)) {
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => crate::log!("module {}: errno {}", name, errno.raw_os_error()),
+            Err(errno) => crate::log!("module {}: errno {}", file, errno.raw_os_error()),
         }
     }
     // They are in the kernel now; the initramfs copy is memory that the guest can use.
     let _ = fs::remove_dir_all(DIR);
 }
 
+fn insert(file: &str, parameters: &str) -> io::Result<()> {
+    let path = format!("{}/{}", DIR, file);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let module = rustix::fs::open(path.as_str(), flags, Mode::empty())?;
+    let parameters = CString::new(parameters).map_err(|_| Errno::INVAL)?;
+    rustix::system::finit_module(module, &parameters, 0)
+}
+
+/// The kernel gives `name.key=value` of its command line to what is built in; for a module it is the loader's work.
+/// Without ACPI this is how virtio_mmio learns of its devices.
+fn parameters(file: &str, command_line: &str) -> String {
+    let prefix = format!("{}.", file.trim_end_matches(".ko").replace('-', "_"));
+    let words = command_line.split_ascii_whitespace();
+    let own: Vec<&str> = words.filter_map(|word| word.strip_prefix(prefix.as_str())).collect();
+    own.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parameters;
+    use super::*;
 
     #[test]
-    fn a_module_gets_its_own_parameters_in_order() {
-        let line = "console=ttyS0 virtio_mmio.device=512@0xfeb00e00:12 erofs.x=1 virtio_mmio.device=512@0xfeb00c00:11 virtio_mmiox.a=1";
-        let found = parameters(line, "virtio_mmio");
-        assert_eq!(found.to_str().unwrap(), "device=512@0xfeb00e00:12 device=512@0xfeb00c00:11");
-        assert_eq!(parameters(line, "overlay").to_str().unwrap(), "");
+    fn a_module_gets_its_own_parameters() {
+        let line = "quiet virtio_mmio.device=512@0xfeb00000:5 x.y=1 virtio_mmio.device=512@0xfeb00200:6\n";
+        let expected = "device=512@0xfeb00000:5 device=512@0xfeb00200:6";
+        assert_eq!(parameters("virtio_mmio.ko", line), expected);
+        assert_eq!(parameters("overlay.ko", line), "");
     }
 }
