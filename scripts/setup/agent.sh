@@ -8,7 +8,7 @@ guest_agent() {
   note "compiling the guest agent with $(cargo --version)"
   # From within: cargo takes the target and the link flags from guest/.cargo.
   logged sh -c 'cd "$1" && exec cargo build --release --locked' sh "$root/guest" ||
-    fail "Cannot compile the guest agent" "See the errors with: (cd $root/guest && cargo build --release)"
+    fail "Cannot compile the guest agent" "See the errors with: (cd $root/guest && cargo build --release); it needs Rust 1.63, and 1.68 where github.com cannot be reached"
   # cargo keeps the time of a binary it had no need to link again.
   touch "$agent"
 }

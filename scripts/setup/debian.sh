@@ -11,6 +11,9 @@ debian_packages() {
   command -v apt-get >/dev/null 2>&1 ||
     fail "Cannot install $missing: this host has no apt" "Install these programs another way (QEMU $minimum_qemu or newer), then: ./mvmctl setup"
   become_root "$missing"
+  # A fresh host has no package lists, and which packages are right depends on what they offer.
+  [ -n "$(apt-cache madison cargo 2>/dev/null)" ] || apt_update || true
+  missing=$(missing_packages)
   note "installing from Debian: $missing"
   case " $missing " in *" qemu-system-x86 "*) qemu_source ;; esac
   # Package lists as old as the host's image name files the mirror no longer has: renew them, once.
@@ -32,13 +35,27 @@ missing_packages() {
   need mke2fs e2fsprogs
   need bwrap bubblewrap
   need xz xz-utils
-  need cargo cargo
+  need mount mount
+  need cargo "$(rust_package)"
   need cc "gcc libc6-dev"
   # Only someone who is not root builds images in a user namespace.
   [ "$(id -u)" = 0 ] || need newuidmap uidmap
   # Both come from one source and must be of one version.
   case $list in *qemu-system-x86*) case $list in *qemu-utils*) ;; *) list="$list qemu-utils" ;; esac ;; esac
   echo "${list# }"
+}
+
+# Debian 12's own cargo reads the registry only as a git repository of hundreds of megabytes; the newer one it carries
+# for browsers does not. One that is there already is never replaced.
+rust_package() {
+  case $(apt_candidate cargo) in
+    0.*) [ -z "$(apt_candidate cargo-web)" ] || { echo cargo-web && return; } ;;
+  esac
+  echo cargo
+}
+
+apt_candidate() { # apt_candidate PACKAGE: the version apt would install, or nothing
+  LC_ALL=C apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: //p' | grep -v '^(none)$' || true
 }
 
 qemu_is_new() {

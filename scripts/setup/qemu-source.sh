@@ -6,8 +6,8 @@ pin_file=/etc/apt/preferences.d/mvm
 from_backports="qemu-system-x86 qemu-system-common qemu-system-data qemu-utils qemu-block-extra seabios"
 
 qemu_source() {
-  [ -n "$(offered_qemu)" ] || apt_update || true
-  ! is_new "$(chosen_qemu)" || return 0
+  found=$(chosen_qemu)
+  ! is_new "$found" || return 0
   . /etc/os-release
   suite=${VERSION_CODENAME:-unknown}-backports
   others=-1
@@ -17,7 +17,7 @@ qemu_source() {
   else
     mirror=$(debian_mirror)
     [ -n "$mirror" ] ||
-      fail "Cannot find QEMU $minimum_qemu: apt offers $(chosen_qemu) and no Debian archive to add backports from" "Install QEMU $minimum_qemu or newer, then: ./mvmctl setup"
+      fail "Cannot find QEMU $minimum_qemu: apt offers ${found:-none} and no Debian archive to add backports from" "Install QEMU $minimum_qemu or newer, then: ./mvmctl setup"
     note "adding $suite to apt ($source_file), for QEMU $minimum_qemu only ($pin_file)"
     keyring=$(debian_keyring)
     {
@@ -34,15 +34,15 @@ qemu_source() {
   apt_update || true
   is_new "$(chosen_qemu)" && return 0
   [ -z "$others" ] || $as_root rm -f "$source_file" "$pin_file"
-  fail "Cannot get QEMU $minimum_qemu: apt offers $(chosen_qemu)" "Check that the mirror carries $suite, or install QEMU $minimum_qemu yourself, then: ./mvmctl setup"
+  fail "Cannot get QEMU $minimum_qemu: apt offers ${found:-none}" "Check that the mirror carries $suite, or install QEMU $minimum_qemu yourself, then: ./mvmctl setup"
 }
 
 offered_qemu() { # every version apt knows, one a line
   apt-cache madison qemu-system-x86 2>/dev/null | awk -F'|' '{ gsub(/ /, "", $2); print $2 }'
 }
 
-chosen_qemu() { # the version apt would install
-  LC_ALL=C apt-cache policy qemu-system-x86 2>/dev/null | sed -n 's/^ *Candidate: //p'
+chosen_qemu() {
+  apt_candidate qemu-system-x86
 }
 
 any_new_qemu() {

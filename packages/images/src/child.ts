@@ -29,6 +29,8 @@ export async function runChild(file: string, args: readonly string[], options: C
   options.signal?.throwIfAborted();
   const log = createWriteStream(options.log, { flags: "a", mode: 0o600 });
   const tail: string[] = [];
+  // mmdebstrap repeats a failing script whole, which would push what the script said out of sight.
+  const ownText = new Set(args.filter((arg) => arg.includes("\n")).flatMap((arg) => arg.split("\n")));
   log.write(`$ ${[file, ...args.map((arg) => (arg.includes("\n") ? "<script>" : arg))].join(" ")}\n`);
   const child = execa(file, args, {
     env: { ...toolEnvironment(), ...options.env },
@@ -54,7 +56,7 @@ export async function runChild(file: string, args: readonly string[], options: C
   try {
     for await (const line of child.iterable({ from: "stderr" })) {
       log.write(`${line}\n`);
-      tail.push(line);
+      if (!ownText.has(line)) tail.push(line);
       if (tail.length > tailLines) tail.shift();
       options.onLine?.(line);
     }
