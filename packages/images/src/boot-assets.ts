@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readFile, rename } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { makeBuildTemp } from "./build-temp.js";
 import type { DebianSourceOptions } from "./debian-source.js";
@@ -81,6 +81,8 @@ export async function ensureBootAssets(options: BootAssetOptions): Promise<BootA
     await syncPath(join(staged, "vmlinuz"));
     await writeDurably(join(staged, "initramfs"), image);
     await writeJsonDurably(join(staged, "boot.json"), record);
+    // Machines run under an id of their own; the state root around it keeps everyone else out.
+    for (const file of ["vmlinuz", "initramfs"]) await chmod(join(staged, file), 0o444);
     await replaceDirectory(staged, directory, join(temp.path, "damaged"));
     await syncPath(layout.boot);
   } finally {

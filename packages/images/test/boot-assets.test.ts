@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AssetChecksumError, AssetNotFoundError } from "@mvm/protocol/errors";
 import { expect, test } from "vitest";
@@ -33,6 +33,7 @@ test("the initramfs is made once for an agent and anew for another", async () =>
   const { home, agentPath } = await homeWithKernel();
   const first = await ensureBootAssets({ home, agentPath });
   expect(await readFile(first.vmlinuz, "utf8")).toBe("kernel");
+  expect((await stat(first.initramfs)).mode & 0o777).toBe(0o444);
   expect(readCpio(await readFile(first.initramfs)).find((member) => member.path === "init")?.content).toBe("agent one");
   expect((await ensureBootAssets({ home, agentPath })).record).toEqual(first.record);
   await writeFile(agentPath, "agent two");
@@ -45,6 +46,7 @@ test("a damaged initramfs is replaced", async () => {
   const { home, agentPath } = await homeWithKernel();
   const { initramfs } = await ensureBootAssets({ home, agentPath });
   const whole = await readFile(initramfs);
+  await chmod(initramfs, 0o600);
   await writeFile(initramfs, whole.subarray(0, 100));
   await ensureBootAssets({ home, agentPath });
   expect((await readFile(initramfs)).equals(whole)).toBe(true);
