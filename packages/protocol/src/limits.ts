@@ -43,8 +43,8 @@ export const limits = {
   /** Entries and total bytes (each entry counts one more for its NUL) of an argv. */
   argvEntries: 100_000,
   argvBytes: 2 * MiB,
-  /** A command line for the shell is one argument, of which the kernel takes at most 128 KiB with its NUL. */
-  shellBytes: 128 * KiB - 1,
+  /** One argument, also a command line for the shell: Linux takes at most 128 KiB with the NUL. */
+  argumentBytes: 128 * KiB - 1,
   /** Path in the guest, and one component of it. */
   pathBytes: 4096,
   pathComponentBytes: 255,

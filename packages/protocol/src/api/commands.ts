@@ -16,7 +16,7 @@ export type TerminalSize = Static<typeof TerminalSizeSchema>;
 export const CommandRequestSchema = Type.Object(
   {
     argv: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: limits.argvEntries })),
-    shell: Type.Optional(Type.String({ minLength: 1, maxLength: limits.shellBytes })),
+    shell: Type.Optional(Type.String({ minLength: 1, maxLength: limits.argumentBytes })),
     env: Type.Optional(env),
     cwd: Type.Optional(path),
     user: Type.Optional(Type.String({ minLength: 1, maxLength: limits.userLength })),

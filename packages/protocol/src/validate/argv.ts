@@ -19,17 +19,20 @@ export function validateArgv(value: unknown): string[] {
   if (value.length > limits.argvEntries) refuse(`${value.length} arguments are more than ${limits.argvEntries}`);
   let bytes = 0;
   value.forEach((text: unknown, index) => {
-    bytes += checkText(text, `argument ${index}`) + 1;
+    const length = checkText(text, `argument ${index}`);
+    if (length > limits.argumentBytes)
+      refuse(`argument ${index} of ${length} bytes is more than ${limits.argumentBytes}`);
+    bytes += length + 1;
   });
   if (value[0] === "") refuse("the name of the program is empty");
   if (bytes > limits.argvBytes) refuse(`arguments of ${bytes} bytes are more than ${limits.argvBytes}`);
   return value.slice() as string[];
 }
 
-/** A command line for `/bin/sh -lc`. The kernel takes at most 128 KiB as one argument. */
+/** A command line for `/bin/sh -lc`, which is one argument. */
 export function validateShell(value: unknown): string {
   const bytes = checkText(value, "the command line");
   if (bytes === 0) refuse("the command line is empty");
-  if (bytes > limits.shellBytes) refuse(`a command line of ${bytes} bytes is more than ${limits.shellBytes}`);
+  if (bytes > limits.argumentBytes) refuse(`a command line of ${bytes} bytes is more than ${limits.argumentBytes}`);
   return value as string;
 }

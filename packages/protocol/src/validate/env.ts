@@ -37,7 +37,11 @@ export function validateEnv(value: unknown): Record<string, string> {
     if (length > limits.envValueBytes) {
       refuse(what, `its value of ${length} bytes is more than ${limits.envValueBytes}`);
     }
-    bytes += name.length + length + 2;
+    const entry = name.length + length + 2;
+    // The kernel's own limit on one entry, name and both separators included.
+    if (entry > limits.argumentBytes + 1)
+      refuse(what, `its name and value have more than ${limits.argumentBytes} bytes`);
+    bytes += entry;
   }
   if (bytes > limits.envBytes) refuse("the environment", `${bytes} bytes are more than ${limits.envBytes}`);
   return Object.fromEntries(entries) as Record<string, string>;
