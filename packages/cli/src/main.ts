@@ -9,8 +9,14 @@ import { sinkOf } from "./output/sink.js";
 import { report } from "./report.js";
 
 const cancellation = new Cancellation();
-const stdout = sinkOf(process.stdout, () => cancellation.stdoutClosed());
-const stderr = sinkOf(process.stderr, () => undefined);
+const stdout = sinkOf(
+  () => process.stdout,
+  () => cancellation.stdoutClosed(),
+);
+const stderr = sinkOf(
+  () => process.stderr,
+  () => undefined,
+);
 
 async function main(line: readonly string[]): Promise<number> {
   const resolved = resolve(registry, line);

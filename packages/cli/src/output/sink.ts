@@ -8,27 +8,33 @@ export interface Sink {
   write(chunk: string | Uint8Array): Promise<void>;
 }
 
+type Stream = Writable & { isTTY?: boolean; columns?: number };
+
 /**
- * Wraps stdout or stderr. When the reader is gone (`| head`), `onClosed` is told once and later writes are dropped.
- * Any other failure of the stream, a full disk for example, rejects the write.
+ * Wraps stdout or stderr, opened at the first use: Node takes milliseconds to set a stream up, and a command may never
+ * write. When the reader is gone (`| head`), `onClosed` is told once and later writes are dropped. Any other failure of
+ * the stream, a full disk for example, rejects the write.
  */
-export function sinkOf(stream: Writable & { isTTY?: boolean; columns?: number }, onClosed: () => void): Sink {
+export function sinkOf(open: () => Stream, onClosed: () => void): Sink {
+  let opened: Stream | undefined;
   let closed = false;
   const gone = (error: NodeJS.ErrnoException): boolean => {
     if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") return false;
     if (!closed) onClosed();
     return (closed = true);
   };
-  stream.on("error", gone);
+  const stream = () => (opened ??= open().on("error", gone));
   return {
-    isTTY: stream.isTTY === true,
+    get isTTY() {
+      return stream().isTTY === true;
+    },
     get columns() {
-      return stream.isTTY === true ? stream.columns : undefined;
+      return stream().isTTY === true ? stream().columns : undefined;
     },
     write: (chunk) =>
       new Promise((resolve, reject) => {
         if (closed || chunk.length === 0) return resolve();
-        stream.write(chunk, (error) => {
+        stream().write(chunk, (error) => {
           if (error === null || error === undefined || gone(error)) resolve();
           else reject(error);
         });

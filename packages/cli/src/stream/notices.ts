@@ -12,12 +12,11 @@ export interface Narrator {
 /** A narrator that writes to stderr, as the options of the command allow. */
 export function narrator(context: Context): Narrator {
   const { out } = context;
-  const visible = out.stderr.isTTY && !context.quiet;
   let progress: import("../render/progress.js").Progress | undefined;
   return {
     hear: async (event) => {
       if (event.event === "progress") {
-        if (!visible) return true;
+        if (context.quiet || !out.stderr.isTTY) return true;
         progress ??= new (await import("../render/progress.js")).Progress(out.stderr);
         progress.update(event as ProgressEvent);
         return true;

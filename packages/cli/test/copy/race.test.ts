@@ -11,7 +11,7 @@ import { openPlace } from "../../src/copy/host-place.js";
 import { ProtectedSources } from "../../src/copy/protected-sources.js";
 import { MemoryGuest } from "./memory-guest.js";
 
-const copyOutMs = 8000;
+const copyOutMs = 6000;
 const copyInMs = 2000;
 
 /** Exchanges two names as fast as the kernel can. */
