@@ -55,8 +55,8 @@ function contextOf(globals: Globals): Context {
 }
 
 const line = process.argv.slice(2);
-const fail = async (thrown: unknown): Promise<never> => {
-  process.exit(await report(thrown, line, { stdout, stderr, cancellation }));
+const fail = (thrown: unknown): void => {
+  void report(thrown, line, { stdout, stderr, cancellation }).then((code) => process.exit(code));
 };
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);

@@ -13,7 +13,7 @@ export interface Ends {
 
 /** Shows why the command failed, in the form the command line asks for. Returns the exit code. */
 export async function report(thrown: unknown, line: readonly string[], ends: Ends): Promise<number> {
-  const cause = ends.cancellation.signal.aborted ? ends.cancellation.signal.reason : thrown;
+  const cause: unknown = ends.cancellation.signal.aborted ? ends.cancellation.signal.reason : thrown;
   const json = wantsJson(line);
   const debug = process.env["MVM_DEBUG"] === "1" || line.slice(0, endOfOptions(line)).includes("--debug");
   if (cause instanceof Cancelled) {

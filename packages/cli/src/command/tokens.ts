@@ -29,7 +29,7 @@ export function tokenize(line: readonly string[], options: OptionSpecs): readonl
     };
   }
   const parsed = parseArgs({ args: [...line], options: config, strict: false, allowPositionals: true, tokens: true });
-  return parsed.tokens as readonly Token[];
+  return parsed.tokens;
 }
 
 /** Refuses an option the verb does not have, suggesting the nearest one. */

@@ -3,7 +3,7 @@ import type { FileEntryDocument } from "@mvm/protocol";
 import { createError } from "@mvm/protocol/errors";
 import type { CopyBudget } from "./budget.js";
 import { isComponent } from "./component.js";
-import { DirectoryHandle } from "./directory-handle.js";
+import type { DirectoryHandle } from "./directory-handle.js";
 import type { GuestFiles } from "./guest-files.js";
 import type { HostPlace } from "./host-place.js";
 import { install } from "./install.js";

@@ -14,7 +14,7 @@ function factOf(fact: unknown, indent: string): string {
     return fact.map((item) => `\n${indent}-${itemOf(item, indent)}`).join("");
   }
   if (typeof fact === "object") return Object.keys(fact).length === 0 ? " -" : `\n${facts(fact, indent)}`;
-  return ` ${printable(String(fact))}`;
+  return typeof fact === "string" ? ` ${printable(fact)}` : ` ${JSON.stringify(fact)}`;
 }
 
 function itemOf(item: unknown, indent: string): string {

@@ -1,4 +1,5 @@
 import type { NoticeEvent, ProgressEvent } from "@mvm/protocol";
+import type { Progress } from "../render/progress.js";
 import type { Context } from "../output/context.js";
 
 /** Shows what the daemon reports while it works: progress on a terminal, notices everywhere. */
@@ -12,7 +13,7 @@ export interface Narrator {
 /** A narrator that writes to stderr, as the options of the command allow. */
 export function narrator(context: Context): Narrator {
   const { out } = context;
-  let progress: import("../render/progress.js").Progress | undefined;
+  let progress: Progress | undefined;
   return {
     hear: async (event) => {
       if (event.event === "progress") {
