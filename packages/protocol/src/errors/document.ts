@@ -1,6 +1,6 @@
 import type { CommandResultDocument } from "../api/results.js";
 import { commandResultFromDocument } from "../results/wire.js";
-import type { ErrorDocument, SandboxError } from "./base.js";
+import type { SandboxError } from "./base.js";
 import { errorClasses } from "./registry.js";
 import { errorRow, isErrorCode } from "./table.js";
 import type { ErrorName } from "./tree.js";
@@ -31,10 +31,10 @@ function resultOf(body: Record<string, unknown>): unknown {
 }
 
 /**
- * Rebuilds the error a document describes: same class, same fields. Never throws: a document of a newer version keeps
+ * Rebuilds the error an {@link ErrorDocument} describes: same class, same fields. Never throws: a document of a newer version keeps
  * its code and falls back to the nearest class, one that is no error document becomes a `PROTOCOL_VIOLATION`.
  */
-export function fromDocument(document: ErrorDocument | unknown): SandboxError {
+export function fromDocument(document: unknown): SandboxError {
   const body = isRecord(document) ? document["error"] : undefined;
   if (!isRecord(body) || typeof body["message"] !== "string") {
     return new (errorClasses.TransportError as new (details: object) => SandboxError)({

@@ -28,7 +28,7 @@ interface Foreign {
 function describe(thrown: unknown): Foreign {
   const value = (typeof thrown === "object" && thrown !== null ? thrown : {}) as Record<string, unknown>;
   const read = (key: string): string => (typeof value[key] === "string" ? value[key] : "");
-  const text = read("message") || String(typeof thrown === "object" ? "an unknown failure" : thrown);
+  const text = read("message") || (typeof thrown === "string" ? thrown : "an unknown failure");
   return { errno: read("code"), syscall: read("syscall"), name: read("name"), text: text.slice(0, 500) };
 }
 

@@ -21,7 +21,7 @@ export class FrameDecoder {
   readonly #payload = new PayloadReader();
   readonly #scanner = new SyncScanner();
   #header: Header | null = null;
-  #failure: unknown = null;
+  #failure: Error | null = null;
   /** `found`: SYNC was seen in a search and what follows may be its answer. */
   #mode: "strict" | "scan" | "found" = "strict";
   #budget = 0;
@@ -107,7 +107,7 @@ export class FrameDecoder {
       this.#header = head;
     } catch (error) {
       if (this.#mode === "strict") {
-        this.#failure = error;
+        this.#failure = error as Error;
         throw error;
       }
       // What looked like SYNC was content: the search goes on with the bytes that were taken for a header.

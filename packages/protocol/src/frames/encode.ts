@@ -24,7 +24,7 @@ export function encodeHeader(type: FrameType, stream: number, length: number, fl
 
 /** Header and payload as two buffers for `writev`: the payload is not copied. */
 export function encodeFrame(type: FrameType, stream: number, payload: Uint8Array = nothing, flags = 0): Uint8Array[] {
-  if (type === FrameType.SYNC) return [syncBytes as Uint8Array];
+  if (type === FrameType.SYNC) return [syncBytes];
   const header = encodeHeader(type, stream, payload.length, flags);
   return payload.length === 0 ? [header] : [header, payload];
 }

@@ -44,5 +44,5 @@ export function validateEnv(value: unknown): Record<string, string> {
     bytes += entry;
   }
   if (bytes > limits.envBytes) refuse("the environment", `${bytes} bytes are more than ${limits.envBytes}`);
-  return Object.fromEntries(entries) as Record<string, string>;
+  return Object.fromEntries(entries);
 }

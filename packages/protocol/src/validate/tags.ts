@@ -22,5 +22,5 @@ export function validateTags(value: unknown): Record<string, string> {
       refuse(`the value of ${shown(key)} is not a text of at most ${limits.tagValueLength} characters`);
     }
   }
-  return Object.fromEntries(entries) as Record<string, string>;
+  return Object.fromEntries(entries);
 }

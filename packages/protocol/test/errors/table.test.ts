@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { errorsMarkdown } from "../../scripts/errors-markdown.js";
+import { errorsMarkdown } from "./errors-markdown.js";
 import * as protocol from "../../src/index.js";
 import { ancestry, errorAliases, errorClasses, type ErrorName, errorTable, errorTree } from "../../src/index.js";
 

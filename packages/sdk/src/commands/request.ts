@@ -35,7 +35,7 @@ export function commandRequest(command: Command, options: CommandOptions): Comma
     user: options.user === undefined ? undefined : validateUser(options.user),
     timeout_ms: timeoutOf(options),
     max_output_bytes: options.maxOutputBytes === undefined ? undefined : validateMaxOutputBytes(options.maxOutputBytes),
-  }) as CommandRequest;
+  });
 }
 
 /** How a given stdin goes to the command: inside the request when it is small, through a pipe otherwise. */

@@ -93,5 +93,5 @@ export function createRequest(options: CreateOptions): CreateRequest {
     mounts: when(options.mounts, mountDocuments),
     detach: options.detach,
     owner: options.owner,
-  }) as CreateRequest;
+  });
 }

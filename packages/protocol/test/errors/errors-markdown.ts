@@ -1,4 +1,4 @@
-import { errorAliases, errorTable, errorTree, type ErrorName } from "../src/errors/index.js";
+import { errorAliases, errorTable, errorTree, type ErrorName } from "../../src/errors/index.js";
 
 function tree(parent: string | null, indent = ""): string[] {
   return Object.entries(errorTree).flatMap(([name, row]) => {
