@@ -1,7 +1,16 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { deadline, OutcomeUnknownError, type Accelerator, TransportError, VmBootTimeoutError } from "@mvm/protocol";
-import { encodeFill, type Frame, FrameDecoder, frameName, FrameType, MessageAssembler, parseMessage, syncBytes } from "@mvm/protocol/frames";
+import { deadline, OutcomeUnknownError, type Accelerator, TransportError, VmBootTimeoutError, VmQemuCrashError } from "@mvm/protocol";
+import {
+  encodeFill,
+  type Frame,
+  FrameDecoder,
+  frameName,
+  FrameType,
+  MessageAssembler,
+  parseMessage,
+  syncBytes,
+} from "@mvm/protocol/frames";
 import { channelGeneration } from "@mvm/protocol/schemas";
 import type { MachineExit } from "../backends/backend.js";
 import { checkAnswer } from "./answers.js";
@@ -191,7 +200,9 @@ class Session implements AgentSession {
     const gone = await Promise.race([news, patience]);
     clearTimeout(timer);
     this.#finish(
-      gone ? { reason: "machine_gone", detail: "the machine ended" } : { reason: "closed", detail: "the channel closed" },
+      gone
+        ? { reason: "machine_gone", detail: "the machine ended" }
+        : { reason: "closed", detail: "the channel closed" },
     );
   }
 
@@ -201,7 +212,8 @@ class Session implements AgentSession {
     this.#timers.splice(0).forEach((timer) => clearTimeout(timer));
     this.#outbox.close();
     this.#channel.destroy();
-    const error = this.#lost(closed, true);
+    // A guest that never said WELCOME has not acted on anything it was sent.
+    const error = this.#lost(closed, this.#welcome !== undefined);
     this.#failReady(error);
     for (const stream of [...this.#streams.values()]) stream.fail(error);
     this.#resolveClosed(closed);
@@ -211,6 +223,8 @@ class Session implements AgentSession {
     const message = `Cannot reach the sandbox any more: ${closed.detail}`;
     return dispatched
       ? new OutcomeUnknownError({ message, context: { reason: closed.reason } })
-      : new TransportError({ message, outcome: "not_started", context: { reason: closed.reason } });
+      : closed.reason === "machine_gone"
+        ? new VmQemuCrashError({ message: `Cannot start the machine: it ended before its agent answered` })
+        : new TransportError({ message, outcome: "not_started", context: { reason: closed.reason } });
   }
 }

@@ -41,7 +41,7 @@ export class RequestStream implements AgentStream {
   }
 
   async write(data: Uint8Array): Promise<void> {
-    for (let at = 0; at < data.length; ) {
+    for (let at = 0; at < data.length;) {
       await this.#outbox.drained();
       if (this.#over || this.#ended) return;
       if (this.#credit === 0) {
@@ -114,7 +114,8 @@ export class RequestStream implements AgentStream {
   }
 
   #data(payload: Uint8Array, handler: ((data: Uint8Array) => void) | undefined): void {
-    if (payload.length > this.#allowed) throw new Error(`${payload.length} bytes of data with ${this.#allowed} allowed`);
+    if (payload.length > this.#allowed)
+      throw new Error(`${payload.length} bytes of data with ${this.#allowed} allowed`);
     this.#allowed -= payload.length;
     handler?.(payload);
     if (this.#handlers.manualCredit !== true) this.grant(payload.length);

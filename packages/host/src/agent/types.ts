@@ -42,7 +42,10 @@ export interface AgentSession {
   /** Opens a stream. Requests may be opened before `ready` and are pipelined behind HELLO and RESUME. */
   open(request: { readonly op: string } & Record<string, unknown>, handlers?: StreamHandlers): AgentStream;
   /** A request without data: resolves with its RESULT. */
-  call(request: { readonly op: string } & Record<string, unknown>, options?: { signal?: AbortSignal; deadlineMs?: number }): Promise<Record<string, unknown>>;
+  call(
+    request: { readonly op: string } & Record<string, unknown>,
+    options?: { signal?: AbortSignal; deadlineMs?: number },
+  ): Promise<Record<string, unknown>>;
   /** Resolves when the session is over, with the reason; streams still open are rejected with OutcomeUnknownError before. */
   readonly closed: Promise<{ reason: "closed" | "machine_gone" | "protocol_violation"; detail: string }>;
   close(): void;

@@ -8,7 +8,8 @@ export interface CageTools {
   readonly root: boolean;
   readonly seccomp: boolean;
   /** Who may open `/dev/kvm`: with `owner` only root itself, so a machine under KVM keeps root's uid, without its capabilities. */
-  readonly kvmAccess: { readonly kind: "everybody" } | { readonly kind: "group"; readonly gid: number } | { readonly kind: "owner" };
+  readonly kvmAccess:
+    { readonly kind: "everybody" } | { readonly kind: "group"; readonly gid: number } | { readonly kind: "owner" };
 }
 
 export interface CageInput {
@@ -27,7 +28,8 @@ export interface CageInput {
 }
 
 export type SystemDirectory =
-  { readonly kind: "directory"; readonly path: string } | { readonly kind: "link"; readonly path: string; readonly target: string };
+  | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "link"; readonly path: string; readonly target: string };
 
 export interface Cage {
   /** Words to put before the command. */
@@ -52,7 +54,14 @@ export function buildCage(input: CageInput): Cage {
   const prefix: string[] = [];
   if (tools.bwrap !== null) {
     prefix.push(...bubblewrap(input, tools.bwrap));
-    layers.push("mount-namespace", "pid-namespace", "net-namespace", "ipc-namespace", "uts-namespace", "read-only-root");
+    layers.push(
+      "mount-namespace",
+      "pid-namespace",
+      "net-namespace",
+      "ipc-namespace",
+      "uts-namespace",
+      "read-only-root",
+    );
   }
   if (tools.prlimit !== null) {
     prefix.push(tools.prlimit, "--core=0", `--nofile=${maxOpenFiles}`, `--fsize=${input.maxFileBytes}`, "--");
@@ -77,7 +86,9 @@ export function buildCage(input: CageInput): Cage {
 
 /** Whether this machine runs under a user of its own; its files are given to that user then. */
 export function hasOwnUid({ tools, needsKvm }: Pick<CageInput, "tools" | "needsKvm">): boolean {
-  return tools.root && tools.bwrap !== null && tools.setpriv !== null && !(needsKvm && tools.kvmAccess.kind === "owner");
+  return (
+    tools.root && tools.bwrap !== null && tools.setpriv !== null && !(needsKvm && tools.kvmAccess.kind === "owner")
+  );
 }
 
 function groups({ tools: { kvmAccess }, needsKvm }: CageInput): string[] {

@@ -10,17 +10,22 @@ export interface QemuPaths {
    * What the guest writes to: a qcow2 over the read-only raw `base`, or the raw file itself while a template is made.
    * Sockets are named relative to the working directory, the sandbox's own.
    */
-  readonly disk: { readonly kind: "raw"; readonly path: string } | { readonly kind: "overlay"; readonly path: string; readonly base: string };
+  readonly disk:
+    | { readonly kind: "raw"; readonly path: string }
+    | { readonly kind: "overlay"; readonly path: string; readonly base: string };
   /** Guest memory as a file; undefined: anonymous memory. */
   readonly ram?: string;
 }
 
 /** How the machine comes to life. */
 export type StartMode =
-  /** Boots the kernel. With a RAM file the memory is shared with it: the making of a template. */
-  | { readonly kind: "boot" }
-  /** Loads device state from `state`; the RAM file is mapped privately from a read-only descriptor. */
-  | { readonly kind: "restore"; readonly state: string };
+  /**
+   * Boots the kernel. With a RAM file the memory is shared with it: the making of a template. `tscKhz` is the frequency
+   * of the host's time stamp counter, which an emulated kernel cannot measure reliably; null under kvm.
+   */
+  | { readonly kind: "boot"; readonly tscKhz: number | null }
+  /** Waits to be told its device state; the RAM file is mapped privately from a read-only descriptor. */
+  | { readonly kind: "restore" };
 
 export interface QemuCommandInput {
   readonly cookie: string;
@@ -74,9 +79,10 @@ export function qemuCommandLine(input: QemuCommandInput): readonly string[] {
 function machine({ accel, cpus, memoryMb, paths, mode }: QemuCommandInput): string[] {
   // Under TCG the kernel has no timer without pit, pic and rtc, and hangs for ever.
   const timers = accel === "kvm" ? "" : ",pit=on,pic=on,rtc=on";
+  // Debian's kernels find virtio-mmio devices through ACPI only, and with ACPI the firmware needs its option ROM to load them.
   const accelerator = accel === "kvm" ? "kvm" : `tcg,thread=${cpus > 1 ? "multi" : "single"},tb-size=128`;
   const memory = paths.ram === undefined ? "" : ",memory-backend=mem";
-  const options = `microvm,x-option-roms=off,isa-serial=on,auto-kernel-cmdline=on,acpi=off,dump-guest-core=off${timers}${memory}`;
+  const options = `microvm,acpi=on,isa-serial=on,dump-guest-core=off${timers}${memory}`;
   return [
     ...["-accel", accelerator, "-cpu", cpuModel(accel), "-M", options, "-m", `${memoryMb}M`, "-smp", `${cpus}`],
     ...(paths.ram === undefined ? [] : ["-object", memoryBackend(paths.ram, memoryMb, mode)]),
@@ -93,23 +99,28 @@ function memoryBackend(path: string, memoryMb: number, mode: StartMode): string 
 function kernel({ paths, mode, debug }: QemuCommandInput): string[] {
   if (mode.kind === "restore") return [];
   const loud = debug ? "loglevel=7 mvm.debug=1" : "quiet loglevel=3";
-  const append = [
-    "console=ttyS0 reboot=t panic=-1 nomodule=0 random.trust_cpu=on mitigations=auto",
-    "no_timer_check nowatchdog cgroup_disable=hugetlb,rdma,misc transparent_hugepage=madvise",
-    loud,
-  ].join(" ");
+  const clock = mode.tscKhz === null ? "" : ` tsc=reliable tsc_early_khz=${mode.tscKhz}`;
+  const append = `console=ttyS0 reboot=t panic=-1 no_timer_check nowatchdog ${loud}${clock}`;
   return ["-kernel", paths.kernel, "-initrd", paths.initramfs, "-append", append];
 }
 
 function serial(): string[] {
-  const socket = (id: string, path: string): string[] => ["-chardev", `socket,id=${id},path=${path},server=on,wait=off`];
+  const socket = (id: string, path: string): string[] => [
+    "-chardev",
+    `socket,id=${id},path=${path},server=on,wait=off`,
+  ];
   return [
     ...socket("qmp", sockets.qmp),
     ...["-mon", "chardev=qmp,mode=control"],
     ...socket("console", sockets.console),
     ...["-serial", "chardev:console"],
     ...socket("agent", sockets.agent),
-    ...["-device", "virtio-serial-device,max_ports=2", "-device", `virtserialport,chardev=agent,name=${guestNames.port},nr=1`],
+    ...[
+      "-device",
+      "virtio-serial-device,max_ports=2",
+      "-device",
+      `virtserialport,chardev=agent,name=${guestNames.port},nr=1`,
+    ],
   ];
 }
 
@@ -142,6 +153,6 @@ function disks({ paths, features }: QemuCommandInput): string[] {
 }
 
 function start(mode: StartMode): string[] {
-  if (mode.kind === "boot") return [];
-  return ["-global", "migration.x-ignore-shared=on", "-incoming", mode.state];
+  // The state's name comes over the monitor, behind the capability it needs; that has no spelling on the command line.
+  return mode.kind === "boot" ? [] : ["-incoming", "defer"];
 }

@@ -14,7 +14,21 @@ export async function formatDisk(path: string, megabytes: number): Promise<void>
   await truncate(path, megabytes * 1024 * 1024);
   // Inode tables are not left to be initialised in the guest: every clone would do it again in the background.
   const options = "lazy_itable_init=0,lazy_journal_init=0,discard,root_owner=0:0";
-  await tool("mkfs.ext4", ["-q", "-F", "-m", "0", "-i", "16384", "-J", "size=16", "-L", "mvm-disk", "-E", options, path]);
+  await tool("mkfs.ext4", [
+    "-q",
+    "-F",
+    "-m",
+    "0",
+    "-i",
+    "16384",
+    "-J",
+    "size=16",
+    "-L",
+    "mvm-disk",
+    "-E",
+    options,
+    path,
+  ]);
 }
 
 /** Makes an empty qcow2 of `megabytes` MiB. It names no backing file: the command line says what lies below it. */
@@ -25,7 +39,10 @@ export async function createOverlay(path: string, megabytes: number): Promise<vo
 
 async function tool(program: string, args: readonly string[]): Promise<void> {
   try {
-    await run(program, [...args], { timeout: toolDeadlineMs, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" } });
+    await run(program, [...args], {
+      timeout: toolDeadlineMs,
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+    });
   } catch (cause) {
     const failure = cause as NodeJS.ErrnoException & { stderr?: string };
     if (failure.code === "ENOENT") {

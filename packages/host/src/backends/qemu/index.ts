@@ -1,8 +1,16 @@
-import { copyFile, link, mkdir, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, rm, stat } from "node:fs/promises";
 import { constants } from "node:fs";
 import { join } from "node:path";
 import { BackendUnsupported, VmDependencyError, VmQemuCrashError } from "@mvm/protocol";
-import type { Accelerator, Backend, BackendReport, Machine, MachineIdentity, MachineSpec, StartOptions } from "../backend.js";
+import type {
+  Accelerator,
+  Backend,
+  BackendReport,
+  Machine,
+  MachineIdentity,
+  MachineSpec,
+  StartOptions,
+} from "../backend.js";
 import { isAlive, killIfSame } from "../../processes/identity.js";
 import { cpuModel, qemuCommandLine, sockets } from "./command-line.js";
 import { tryConnect } from "./connect.js";
@@ -16,6 +24,7 @@ import { foundProcess } from "./process.js";
 import { qemuReport } from "./report.js";
 import type { TemplateInputs } from "./template-key.js";
 import { type Template, TemplateStore } from "./template-store.js";
+import { bootTscKhz } from "./tsc.js";
 import { UidPool } from "./uids.js";
 
 /** Kernel and initramfs with their digests; from `@mvm/images`. */
@@ -24,6 +33,8 @@ export interface BootFiles {
   readonly initramfs: string;
   readonly kernelSha256: string;
   readonly initramfsSha256: string;
+  /** The agent's binary, which also measures the host's time stamp counter. */
+  readonly agent: string;
 }
 
 export interface QemuBackendOptions {
@@ -59,7 +70,10 @@ class QemuBackend implements Backend {
     const facts = await this.#hostFacts();
     const kvm = await this.#kvm
       .verdict(facts, this.#options.bootFiles, options.refresh)
-      .catch((error: unknown) => ({ usable: false, reason: `not probed: ${error instanceof Error ? error.message : "unknown"}` }));
+      .catch((error: unknown) => ({
+        usable: false,
+        reason: `not probed: ${error instanceof Error ? error.message : "unknown"}`,
+      }));
     return qemuReport(facts, kvm);
   }
 
@@ -93,14 +107,31 @@ class QemuBackend implements Backend {
   async adopt(identity: MachineIdentity, sandboxDirectory: string): Promise<Machine | undefined> {
     if (!isAlive(identity)) return undefined;
     const { directory } = machineFiles(sandboxDirectory);
-    this.#uids.take(await stat(directory).then((found) => found.uid, () => 0));
+    this.#uids.take(
+      await stat(directory).then(
+        (found) => found.uid,
+        () => 0,
+      ),
+    );
     const process = foundProcess(identity);
-    const [channel, console] = await Promise.all([tryConnect(join(directory, sockets.agent)), tryConnect(join(directory, sockets.console))]);
+    const [channel, console] = await Promise.all([
+      tryConnect(join(directory, sockets.agent)),
+      tryConnect(join(directory, sockets.console)),
+    ]);
     if (channel === undefined || console === undefined) {
       await process.kill();
       return undefined;
     }
-    return new QemuMachine({ process, identity, directory, channel, console, start: "adopted", timings: {}, confinement: [] });
+    return new QemuMachine({
+      process,
+      identity,
+      directory,
+      channel,
+      console,
+      start: "adopted",
+      timings: {},
+      confinement: [],
+    });
   }
 
   async reap(identity: MachineIdentity): Promise<boolean> {
@@ -119,12 +150,20 @@ class QemuBackend implements Backend {
     const { qemu } = facts;
     if (qemu === null) {
       this.#facts = undefined; // it may be installed at any time
-      throw new VmDependencyError({ message: "Cannot start a machine: QEMU is not installed", hint: "Run `mvmctl setup`", outcome: "not_started" });
+      throw new VmDependencyError({
+        message: "Cannot start a machine: QEMU is not installed",
+        hint: "Run `mvmctl setup`",
+        outcome: "not_started",
+      });
     }
     if (Number.parseInt(qemu.version, 10) < oldestQemu) {
       this.#facts = undefined;
       const message = `Cannot start a machine: QEMU ${qemu.version} is installed and ${oldestQemu} or newer is needed`;
-      throw new VmDependencyError({ message, hint: "Run `mvmctl setup`; Debian 12 has it in backports", outcome: "not_started" });
+      throw new VmDependencyError({
+        message,
+        hint: "Run `mvmctl setup`; Debian 12 has it in backports",
+        outcome: "not_started",
+      });
     }
     return { ...facts, qemu };
   }
@@ -145,9 +184,21 @@ class QemuBackend implements Backend {
     return "tcg";
   }
 
-  #templateInputs(spec: MachineSpec, accel: Accelerator, facts: HostFacts & { qemu: NonNullable<HostFacts["qemu"]> }, boot: BootFiles): TemplateInputs {
+  #templateInputs(
+    spec: MachineSpec,
+    accel: Accelerator,
+    facts: HostFacts & { qemu: NonNullable<HostFacts["qemu"]> },
+    boot: BootFiles,
+  ): TemplateInputs {
     const { cpus, memoryMb, diskMb } = spec;
-    const names = { binary: "", kernel: "", initramfs: "", image: "", ram: "", disk: { kind: "overlay", path: "", base: "" } } as const;
+    const names = {
+      binary: "",
+      kernel: "",
+      initramfs: "",
+      image: "",
+      ram: "",
+      disk: { kind: "overlay", path: "", base: "" },
+    } as const;
     const line = { cookie: "", accel, cpus, memoryMb, paths: names, features: facts.features };
     return {
       format: 1,
@@ -158,8 +209,8 @@ class QemuBackend implements Backend {
       cpuModel: cpuModel(accel),
       qemu: { version: facts.qemu.version, size: facts.qemu.size, mtimeMs: facts.qemu.mtimeMs },
       hostCpu: accel === "kvm" ? hostCpu() : null,
-      bootLine: qemuCommandLine({ ...line, mode: { kind: "boot" } }),
-      restoreLine: qemuCommandLine({ ...line, mode: { kind: "restore", state: "" } }),
+      bootLine: qemuCommandLine({ ...line, mode: { kind: "boot", tscKhz: null } }),
+      restoreLine: qemuCommandLine({ ...line, mode: { kind: "restore" } }),
       warmUp: this.#options.warmUp(spec.image.name),
     };
   }
@@ -177,8 +228,13 @@ class QemuBackend implements Backend {
     const files = machineFiles(spec.directory);
     const uid = this.#uids.next();
     await mkdir(files.directory, { recursive: true, mode: 0o700 });
-    if (spec.keepDisk === true) await Promise.all(Object.values(sockets).map((name) => rm(join(files.directory, name), { force: true })));
-    else await Promise.all([copyFile(template.files.overlay, files.overlay, constants.COPYFILE_FICLONE), link(template.files.disk, files.base)]);
+    if (spec.keepDisk === true)
+      await Promise.all(Object.values(sockets).map((name) => rm(join(files.directory, name), { force: true })));
+    else
+      await Promise.all([
+        copyOverlay(template.files.overlay, files.overlay),
+        link(template.files.disk, files.base),
+      ]);
     const restore = spec.keepDisk !== true;
     const machine = await launch(host, {
       cookie: spec.sandboxId,
@@ -192,7 +248,7 @@ class QemuBackend implements Backend {
         ...(restore ? { ram: template.files.ram } : {}),
       },
       // A kept disk no longer fits the memory of the template: that machine boots.
-      mode: restore ? { kind: "restore", state: template.files.state } : { kind: "boot" },
+      mode: restore ? { kind: "restore", state: template.files.state } : { kind: "boot", tscKhz: await bootTscKhz(accel, boot.agent) },
       start: restore ? "template" : "cold",
       template: template.key,
       onSpawned: options.onSpawned,
@@ -201,4 +257,10 @@ class QemuBackend implements Backend {
     void machine.exited.then(() => this.#uids.free(uid));
     return machine;
   }
+}
+
+/** The template's file is read-only, and a copy inherits that. */
+async function copyOverlay(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  await chmod(to, 0o600);
 }

@@ -31,7 +31,11 @@ export class KvmProbe {
   }
 
   /** @param boot kernel files; needed only when no kept verdict fits this host */
-  verdict(facts: HostFacts, boot: () => Promise<{ kernel: string; initramfs: string }>, refresh = false): Promise<KvmVerdict> {
+  verdict(
+    facts: HostFacts,
+    boot: () => Promise<{ kernel: string; initramfs: string }>,
+    refresh = false,
+  ): Promise<KvmVerdict> {
     if (refresh) this.#verdict = undefined;
     this.#verdict ??= this.#find(facts, boot, refresh).catch((error: unknown) => {
       this.#verdict = undefined;
@@ -40,9 +44,16 @@ export class KvmProbe {
     return this.#verdict;
   }
 
-  async #find(facts: HostFacts, boot: () => Promise<{ kernel: string; initramfs: string }>, refresh: boolean): Promise<KvmVerdict> {
+  async #find(
+    facts: HostFacts,
+    boot: () => Promise<{ kernel: string; initramfs: string }>,
+    refresh: boolean,
+  ): Promise<KvmVerdict> {
     if (!facts.kvmDevice.usable || facts.qemu === null) return facts.kvmDevice;
-    const key = createHash("sha256").update(JSON.stringify([release(), facts.qemu, hostCpu()])).digest("hex").slice(0, 32);
+    const key = createHash("sha256")
+      .update(JSON.stringify([release(), facts.qemu, hostCpu()]))
+      .digest("hex")
+      .slice(0, 32);
     const file = join(this.#home, "cache", "kvm.json");
     const kept = refresh ? undefined : await readKept(file, key);
     if (kept !== undefined) return kept;
@@ -63,8 +74,13 @@ export class KvmProbe {
       const host: LaunchHost = { binary: facts.qemu!.path, features: facts.features, cageTools: facts.cageTools };
       const machine = await launch(host, {
         ...{ cookie: "kvm-probe", accel: "kvm", cpus: 1, memoryMb: 128, diskMb: 1, directory },
-        paths: { kernel: files.kernel, initramfs: files.initramfs, image: files.initramfs, disk: { kind: "overlay", path: disk, base: files.initramfs } },
-        ...{ mode: { kind: "boot" }, uid: 65_534, start: "cold", template: null, debug: true },
+        paths: {
+          kernel: files.kernel,
+          initramfs: files.initramfs,
+          image: files.initramfs,
+          disk: { kind: "overlay", path: disk, base: files.initramfs },
+        },
+        ...{ mode: { kind: "boot", tscKhz: null }, uid: 65_534, start: "cold", template: null, debug: true },
       });
       try {
         const end = await Promise.race([
@@ -73,13 +89,20 @@ export class KvmProbe {
           new Promise<"silent">((resolve) => setTimeout(() => resolve("silent"), firstLineMs)),
         ]);
         if (end === "spoke") return { usable: true, reason: "the guest kernel boots under KVM" };
-        if (end === "ended") return { usable: false, reason: `/dev/kvm opens, but QEMU ends: ${await lastWords(directory)}` };
-        return { usable: false, reason: `/dev/kvm opens, but the guest kernel prints nothing within ${firstLineMs / 1000} s` };
+        if (end === "ended")
+          return { usable: false, reason: `/dev/kvm opens, but QEMU ends: ${await lastWords(directory)}` };
+        return {
+          usable: false,
+          reason: `/dev/kvm opens, but the guest kernel prints nothing within ${firstLineMs / 1000} s`,
+        };
       } finally {
         await machine.kill();
       }
     } catch (error) {
-      return { usable: false, reason: `QEMU does not start under KVM: ${error instanceof Error ? error.message.slice(0, 300) : "unknown"}` };
+      return {
+        usable: false,
+        reason: `QEMU does not start under KVM: ${error instanceof Error ? error.message.slice(0, 300) : "unknown"}`,
+      };
     } finally {
       await rm(directory, { recursive: true, force: true });
     }

@@ -1,13 +1,15 @@
 import { chownSync } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { deadline, VmBootTimeoutError, VmQemuCrashError } from "@mvm/protocol";
 import type { Accelerator, Machine, MachineIdentity } from "../backend.js";
 import { bootId } from "../../processes/identity.js";
-import { buildCage, type CageTools, hasOwnUid } from "./cage.js";
-import { qemuCommandLine, sockets, type QemuCommandInput, type QemuFeatures } from "./command-line.js";
+import { buildCage, type Cage, type CageTools, hasOwnUid } from "./cage.js";
+import { qemuCommandLine, sockets, type QemuCommandInput, type QemuFeatures, type StartMode } from "./command-line.js";
 import { connectWhenThere } from "./connect.js";
 import { QemuMachine } from "./machine.js";
 import { lastWords, spawnQemu } from "./process.js";
+import { QmpClient } from "./qmp.js";
 import { systemDirectories } from "./tools.js";
 
 /** Everything about this host that a command line depends on; from the probes. */
@@ -27,7 +29,8 @@ export interface LaunchInput {
   readonly directory: string;
   /** Files by host path; `disk.path` must lie in `directory`. */
   readonly paths: Omit<QemuCommandInput["paths"], "binary">;
-  readonly mode: QemuCommandInput["mode"];
+  /** `state` is the saved device state by its host path. */
+  readonly mode: Extract<StartMode, { kind: "boot" }> | { readonly kind: "restore"; readonly state: string };
   readonly uid: number;
   readonly start: Machine["start"];
   readonly template: string | null;
@@ -46,7 +49,7 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
   const begin = performance.now();
   const timings: Record<string, number> = {};
   const mark = (phase: string): void => void (timings[phase] = performance.now() - begin);
-  const { cage, command } = prepare(host, input);
+  const { cage, command, state } = prepare(host, input);
   if (hasOwnUid({ tools: host.cageTools, needsKvm: input.accel === "kvm" })) giveTo(input);
   const child = await spawnQemu(cage, command, input.directory);
   mark("spawned_ms");
@@ -66,19 +69,51 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
     const journal = input.onSpawned?.(identity);
     const patience = deadline("restore", input.accel);
     const open = (name: string) => connectWhenThere(join(input.directory, name), patience, () => gone);
-    const [channel, console] = await Promise.all([open(sockets.agent), open(sockets.console), journal]);
+    const [channel, console, monitor] = await Promise.all([
+      open(sockets.agent),
+      open(sockets.console),
+      state === undefined ? undefined : open(sockets.qmp).then((socket) => load(socket, state, input.accel)),
+      journal,
+    ]);
     if (channel === undefined || console === undefined) throw await notConnected(gone, patience, input.directory);
     mark("connected_ms");
-    const { start } = input;
-    const { directory } = input;
-    return new QemuMachine({ process: child, identity, directory, channel, console, start, timings, confinement: cage.layers });
+    const { start, directory } = input;
+    const confinement = cage.layers;
+    return new QemuMachine({ process: child, identity, directory, channel, console, monitor, start, timings, confinement });
   } catch (error) {
     await child.kill();
     throw error;
   }
 }
 
-function prepare(host: LaunchHost, input: LaunchInput): { cage: ReturnType<typeof buildCage>; command: readonly string[] } {
+/**
+ * Tells QEMU to load the device state, in one write. The guest goes on by itself afterwards, since the state was saved
+ * while it ran; a state that does not fit ends QEMU, which whoever talks to the guest notices.
+ */
+async function load(socket: Socket | undefined, state: string, accel: Accelerator): Promise<QmpClient | undefined> {
+  if (socket === undefined) return undefined;
+  const monitor = QmpClient.open(socket, deadline("qmp", accel));
+  const capabilities = [{ capability: "x-ignore-shared", state: true }];
+  try {
+    await Promise.all([
+      monitor.execute("migrate-set-capabilities", { capabilities }),
+      monitor.execute("migrate-incoming", { uri: `file:${state}` }),
+    ]);
+    return monitor;
+  } catch (cause) {
+    monitor.close();
+    throw new VmQemuCrashError({ message: `Cannot restore the machine: ${cause instanceof Error ? cause.message : "unknown"}`, cause });
+  }
+}
+
+interface Prepared {
+  readonly cage: Cage;
+  readonly command: readonly string[];
+  /** The device state under the name QEMU knows it by. */
+  readonly state: string | undefined;
+}
+
+function prepare(host: LaunchHost, input: LaunchInput): Prepared {
   const { paths, mode } = input;
   const readable = [
     { host: paths.image, inside: "/image" },
@@ -122,16 +157,15 @@ function prepare(host: LaunchHost, input: LaunchInput): { cage: ReturnType<typeo
           : { kind: "overlay", path: see(disk.path), base: see(disk.base) },
       ...(paths.ram === undefined ? {} : { ram: see(paths.ram) }),
     },
-    mode: mode.kind === "boot" ? mode : { kind: "restore", state: `file:${see(mode.state)}` },
+    mode: mode.kind === "boot" ? mode : { kind: "restore" },
   });
-  return { cage, command };
+  return { cage, command, state: mode.kind === "restore" ? see(mode.state) : undefined };
 }
 
 /** Under a root daemon each machine has a user of its own, which must own what it writes. */
 function giveTo({ directory, paths, uid }: LaunchInput): void {
   chownSync(directory, uid, uid);
   chownSync(paths.disk.path, uid, uid);
-  if (paths.ram?.startsWith(`${directory}/`)) chownSync(paths.ram, uid, uid);
 }
 
 async function notConnected(gone: boolean, patienceMs: number, directory: string): Promise<Error> {

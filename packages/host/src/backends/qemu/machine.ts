@@ -15,9 +15,11 @@ interface Parts {
   readonly start: Machine["start"];
   readonly timings: Record<string, number>;
   readonly confinement: readonly string[];
+  /** Where the start needed one already. */
+  readonly monitor?: QmpClient | undefined;
 }
 
-/** A QEMU that runs: its process, its two byte streams, and a monitor that is connected only when it is needed. */
+/** A QEMU that runs: its process, its two byte streams, and a monitor that is connected when it is needed. */
 export class QemuMachine implements Machine {
   readonly identity: MachineIdentity;
   readonly start: Machine["start"];
@@ -40,6 +42,7 @@ export class QemuMachine implements Machine {
     this.exited = parts.process.exited;
     this.#process = parts.process;
     this.#directory = parts.directory;
+    this.#monitor = parts.monitor === undefined ? undefined : Promise.resolve(parts.monitor);
     void this.exited.then(() => this.release());
   }
 

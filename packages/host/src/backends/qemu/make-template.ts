@@ -4,10 +4,13 @@ import { deadline, VmQemuCrashError } from "@mvm/protocol";
 import { openAgentSession } from "../../agent/session.js";
 import type { AgentSession } from "../../agent/types.js";
 import type { Accelerator, StartOptions } from "../backend.js";
+import { ConsoleTail } from "./console-tail.js";
 import { createOverlay, formatDisk } from "./disks.js";
 import { launch, type LaunchHost } from "./launch.js";
 import type { QemuMachine } from "./machine.js";
 import type { TemplateFiles } from "./paths.js";
+import { lastWords } from "./process.js";
+import { bootTscKhz } from "./tsc.js";
 
 export interface MakeTemplateInput {
   readonly accel: Accelerator;
@@ -17,6 +20,7 @@ export interface MakeTemplateInput {
   readonly image: string;
   readonly kernel: string;
   readonly initramfs: string;
+  readonly agent: string;
   readonly uid: number;
   readonly warmUp: readonly (readonly string[])[];
 }
@@ -46,15 +50,21 @@ export async function makeTemplate(
     memoryMb: input.memoryMb,
     diskMb: input.diskMb,
     directory: vm,
-    paths: { kernel: input.kernel, initramfs: input.initramfs, image: input.image, ram, disk: { kind: "raw", path: disk } },
-    mode: { kind: "boot" },
+    paths: {
+      kernel: input.kernel,
+      initramfs: input.initramfs,
+      image: input.image,
+      ram,
+      disk: { kind: "raw", path: disk },
+    },
+    mode: { kind: "boot", tscKhz: await bootTscKhz(input.accel, input.agent) },
     uid: input.uid,
     start: "cold",
     template: null,
   });
+  const console = new ConsoleTail(machine.console);
   try {
     options.signal?.addEventListener("abort", () => void machine.kill(), { once: true });
-    machine.console.resume();
     const session = openAgentSession(machine.channel, {
       accel: input.accel,
       helloDeadline: "boot",
@@ -67,9 +77,14 @@ export async function makeTemplate(
     await session.call({ op: "sync" }, { deadlineMs: deadline("fileOpIdle", input.accel) });
     options.onProgress?.({ phase: "template", detail: "saving the state" });
     await saveState(machine, input.accel);
-  } catch (error) {
+  } catch (cause) {
     options.signal?.throwIfAborted();
-    throw error;
+    const said = console.lines(5);
+    const message = `Cannot make the template: ${cause instanceof Error ? cause.message : "unknown failure"}`;
+    throw new VmQemuCrashError({
+      message: `${message}; the console ended with: ${said || "nothing"}; QEMU: ${await lastWords(vm)}`,
+      cause,
+    });
   } finally {
     await machine.kill();
   }
@@ -113,7 +128,13 @@ async function saveState(machine: QemuMachine, accel: Accelerator): Promise<void
     ],
   });
   const done = new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new VmQemuCrashError({ message: `Cannot save the template: QEMU did not finish within ${patience} ms` })), patience);
+    const timer = setTimeout(
+      () =>
+        reject(
+          new VmQemuCrashError({ message: `Cannot save the template: QEMU did not finish within ${patience} ms` }),
+        ),
+      patience,
+    );
     monitor.onEvent(({ event, data }) => {
       const status = event === "MIGRATION" ? data?.["status"] : undefined;
       if (status !== "completed" && status !== "failed" && status !== "cancelled") return;

@@ -14,7 +14,12 @@ export const oldestQemu = 10;
 
 /** What was found out about this host once; cheap facts only, no guest is booted for them. */
 export interface HostFacts {
-  readonly qemu: { readonly path: string; readonly version: string; readonly size: number; readonly mtimeMs: number } | null;
+  readonly qemu: {
+    readonly path: string;
+    readonly version: string;
+    readonly size: number;
+    readonly mtimeMs: number;
+  } | null;
   readonly features: QemuFeatures;
   readonly cageTools: CageTools;
   readonly kvmDevice: { readonly usable: boolean; readonly reason: string };
@@ -26,8 +31,15 @@ export async function probeHost(): Promise<HostFacts> {
   const kvmDevice = probeKvmDevice();
   const version = path === null ? null : await qemuVersion(path);
   const [seccomp, ioUring, bwrap] = await Promise.all([
-    path === null ? false : survives(path, ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]),
-    path === null ? false : survives(path, ["-blockdev", `driver=file,node-name=probe,filename=${path},read-only=on,aio=io_uring,locking=off`]),
+    path === null
+      ? false
+      : survives(path, ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]),
+    path === null
+      ? false
+      : survives(path, [
+          "-blockdev",
+          `driver=file,node-name=probe,filename=${path},read-only=on,aio=io_uring,locking=off`,
+        ]),
     probeBubblewrap(),
   ]);
   return {
@@ -65,7 +77,11 @@ async function survives(path: string, options: readonly string[]): Promise<boole
   try {
     // SIGKILL, since QEMU answers SIGTERM with an orderly exit that looks like refusing an option quietly.
     const killSignal = "SIGKILL";
-    await run(path, ["-machine", "none", "-nodefaults", "-display", "none", "-S", ...options], { timeout: watchMs, killSignal, env: {} });
+    await run(path, ["-machine", "none", "-nodefaults", "-display", "none", "-S", ...options], {
+      timeout: watchMs,
+      killSignal,
+      env: {},
+    });
     return false;
   } catch (error) {
     return (error as { killed?: boolean }).killed === true;
@@ -103,7 +119,9 @@ function probeKvmDevice(): HostFacts["kvmDevice"] {
     return { usable: true, reason: "/dev/kvm can be opened" };
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    const reason = missing ? "/dev/kvm does not exist on this host" : "/dev/kvm may not be opened by this user (group kvm)";
+    const reason = missing
+      ? "/dev/kvm does not exist on this host"
+      : "/dev/kvm may not be opened by this user (group kvm)";
     return { usable: false, reason };
   }
 }

@@ -45,7 +45,13 @@ export async function spawnQemu(cage: Cage, command: readonly string[], director
     let killed = false;
     const failed = new Promise<never>((_resolve, reject) => {
       child.once("error", (cause) =>
-        reject(new VmDependencyError({ message: `Cannot start "${program}": ${cause.message}`, cause, outcome: "not_started" })),
+        reject(
+          new VmDependencyError({
+            message: `Cannot start "${program}": ${cause.message}`,
+            cause,
+            outcome: "not_started",
+          }),
+        ),
       );
     });
     const pid = cage.reportsPid ? await Promise.race([reportedPid(child.stdio[3] as Readable), failed]) : child.pid;
@@ -65,6 +71,8 @@ export async function spawnQemu(cage: Cage, command: readonly string[], director
       exited,
       async kill() {
         killed = true;
+        // Whoever waits for the end keeps the event loop alive until it has come.
+        child.ref();
         killIfSame(identity);
         await exited;
       },

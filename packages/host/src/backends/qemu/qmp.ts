@@ -55,16 +55,21 @@ export class QmpClient {
     socket.on("close", () => this.#die("monitor connection closed"));
   }
 
-  /** Takes a connected socket and negotiates. The greeting need not be awaited: QEMU reads commands after sending it. */
-  static async negotiate(socket: Socket, deadlineMs: number): Promise<QmpClient> {
+  /**
+   * Takes a socket and negotiates without waiting: QEMU reads commands in order, so others may follow at once.
+   * A refusal shows as the failure of whatever follows.
+   */
+  static open(socket: Socket, deadlineMs: number): QmpClient {
     const client = new QmpClient(socket, deadlineMs);
-    await client.execute("qmp_capabilities");
+    client.execute("qmp_capabilities").catch(() => undefined);
     return client;
   }
 
+  /** Connects and waits until the monitor answers. */
   static async connect(path: string, deadlineMs: number): Promise<QmpClient> {
-    const socket = connect(path);
-    return QmpClient.negotiate(socket, deadlineMs);
+    const client = new QmpClient(connect(path), deadlineMs);
+    await client.execute("qmp_capabilities");
+    return client;
   }
 
   /** Runs one command. @throws {QmpCommandError | QmpConnectionError} */
@@ -77,7 +82,9 @@ export class QmpClient {
         reject(new QmpConnectionError(`QMP command "${command}" got no answer within ${deadlineMs} ms`));
       }, deadlineMs);
       this.#pending.set(id, { command, resolve, reject, timer });
-      this.#socket.write(JSON.stringify({ execute: command, id, ...(args === undefined ? {} : { arguments: args }) }) + "\n");
+      this.#socket.write(
+        JSON.stringify({ execute: command, id, ...(args === undefined ? {} : { arguments: args }) }) + "\n",
+      );
     });
   }
 
@@ -118,7 +125,11 @@ export class QmpClient {
       return;
     }
     if (typeof message !== "object" || message === null) return this.#violation("a line that is no object");
-    const { event, id, error } = message as { event?: unknown; id?: unknown; error?: { class?: string; desc?: string } };
+    const { event, id, error } = message as {
+      event?: unknown;
+      id?: unknown;
+      error?: { class?: string; desc?: string };
+    };
     if (typeof event === "string") {
       for (const listener of this.#listeners) listener(message as QmpEvent);
       return;
@@ -128,7 +139,10 @@ export class QmpClient {
     this.#pending.delete(id as number);
     clearTimeout(pending.timer);
     if (error === undefined) pending.resolve((message as { return?: unknown }).return);
-    else pending.reject(new QmpCommandError(pending.command, error.class ?? "GenericError", error.desc ?? "no description"));
+    else
+      pending.reject(
+        new QmpCommandError(pending.command, error.class ?? "GenericError", error.desc ?? "no description"),
+      );
   }
 
   #violation(what: string): void {

@@ -7,10 +7,10 @@ const restore: QemuCommandInput = {
   cpus: 1,
   memoryMb: 512,
   paths: { binary: "/q", kernel: "/kernel", initramfs: "/initramfs", image: "/image", ram: "/ram", disk: { kind: "overlay", path: "disk.qcow2", base: "/base" } },
-  mode: { kind: "restore", state: "file:/state" },
+  mode: { kind: "restore" },
   features: { seccomp: true, ioUring: false },
 };
-const boot: QemuCommandInput = { ...restore, mode: { kind: "boot" } };
+const boot: QemuCommandInput = { ...restore, mode: { kind: "boot", tscKhz: 2_599_998 } };
 const value = (line: readonly string[], flag: string): string[] => line.flatMap((word, at) => (line[at - 1] === flag ? [word] : []));
 
 describe("qemuCommandLine", () => {
@@ -42,12 +42,17 @@ describe("qemuCommandLine", () => {
     expect(value(qemuCommandLine({ ...restore, accel: "kvm" }), "-M")[0]).not.toMatch(/pit=/);
   });
 
+  it("tells an emulated kernel the frequency of its counter", () => {
+    expect(value(qemuCommandLine(boot), "-append")[0]).toContain("tsc_early_khz=2599998");
+    expect(value(qemuCommandLine({ ...boot, mode: { kind: "boot", tscKhz: null } }), "-append")[0]).not.toContain("tsc");
+  });
+
   it("asks for the seccomp filter exactly where the probe found it working", () => {
     expect(qemuCommandLine(restore)).toContain("-sandbox");
     expect(qemuCommandLine({ ...restore, features: { seccomp: false, ioUring: false } })).not.toContain("-sandbox");
   });
 
-  it("loads no kernel when it restores, and state only then", () => {
+  it("loads no kernel when it restores, and waits for state only then", () => {
     expect(qemuCommandLine(restore)).not.toContain("-kernel");
     expect(qemuCommandLine(boot)).not.toContain("-incoming");
   });

@@ -27,7 +27,7 @@ async function monitor(answer: (command: { execute: string; id: number }, socket
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(path, resolve));
-  return QmpClient.negotiate(connect(path), 500);
+  return QmpClient.open(connect(path), 500);
 }
 
 describe("QmpClient", () => {
