@@ -3,7 +3,7 @@
 use super::core::Core;
 use super::session::{self, State};
 use crate::channel::decoder::{Decoder, Item};
-use crate::clock;
+use crate::clock::{self, MS};
 use crate::exec::{linger, reap};
 use crate::limits::OUTBOX_HARD;
 use crate::poll::{self, Event, Token};
@@ -12,7 +12,11 @@ use rustix::event::epoll::EventVec;
 use rustix::fd::OwnedFd;
 use rustix::io::{self, Errno};
 
-/// Looked at only while the host is away, in case the driver's wake-up for its return was lost.
+/// The session of a host that is away for this long is forgotten. Not at once: the driver learns of connections from a
+/// work queue and of data from an interrupt, so the first frames of a new connection can be read before, and even
+/// answered around, the hang-up of the old one.
+const PATIENCE_MS: i32 = 1_000;
+/// How often the port is tried while nobody is there, in case the driver's wake-up was lost.
 const AWAY_MS: i32 = 5_000;
 /// Port reads in one turn; each brings at most a page from the virtio console.
 const READS_PER_TURN: usize = 64;
@@ -24,7 +28,16 @@ pub struct Agent {
     decoder: Decoder,
     state: State,
     port_readable: bool,
-    connected: bool,
+    link: Link,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Up,
+    /// The driver reports a hang-up, since this time; the session is kept for `PATIENCE_MS`.
+    Interrupted(u64),
+    /// Nobody is there and there is no session.
+    Away,
 }
 
 pub enum Exit {
@@ -45,7 +58,7 @@ impl Agent {
             decoder: Decoder::new(),
             state: State::Greeting,
             port_readable: true,
-            connected: false,
+            link: Link::Away,
         })
     }
 
@@ -54,7 +67,7 @@ impl Agent {
         loop {
             self.core.poller.wait(&mut events, self.timeout())?;
             self.core.now = clock::now();
-            if events.is_empty() && !self.connected {
+            if events.is_empty() && self.link != Link::Up {
                 self.port_readable = true;
             }
             for event in events.iter() {
@@ -78,10 +91,15 @@ impl Agent {
             return 0;
         }
         let timer = self.core.timers.wait_ms(self.core.now);
-        match (self.connected, timer) {
-            (true, timer) => timer,
-            (false, -1) => AWAY_MS,
-            (false, timer) => timer.min(AWAY_MS),
+        let away = match self.link {
+            Link::Up => return timer,
+            Link::Interrupted(_) => PATIENCE_MS,
+            Link::Away => AWAY_MS,
+        };
+        if timer < 0 {
+            away
+        } else {
+            timer.min(away)
         }
     }
 
@@ -91,7 +109,12 @@ impl Agent {
 
     fn handle(&mut self, event: Event) {
         match event.token {
-            Token::Port => self.port_readable |= event.readable || event.hangup,
+            Token::Port => {
+                self.port_readable |= event.readable || event.hangup;
+                if !event.hangup {
+                    self.link = Link::Up;
+                }
+            }
             Token::Signals => {
                 self.signals.drain();
                 reap::reap(&mut self.core);
@@ -107,7 +130,7 @@ impl Agent {
     fn advance(&mut self) {
         self.core.pump();
         if self.core.out.pending() > 0 && self.core.out.flush(&self.port).is_err() {
-            self.disconnect();
+            self.hang_up();
         }
     }
 
@@ -120,11 +143,13 @@ impl Agent {
             match io::read(&self.port, self.decoder.spare()) {
                 Ok(0) => {
                     self.port_readable = false;
-                    self.disconnect();
+                    self.hang_up();
                     return (!self.core.is_init).then(|| Exit::Closed);
                 }
                 Ok(count) => {
-                    self.connected = true;
+                    if self.link != Link::Up {
+                        self.link = Link::Interrupted(self.core.now);
+                    }
                     self.decoder.advance(count);
                     self.decode();
                     self.advance();
@@ -133,7 +158,7 @@ impl Agent {
                 Err(Errno::INTR) => {}
                 Err(_) => {
                     self.port_readable = false;
-                    self.disconnect();
+                    self.hang_up();
                 }
             }
         }
@@ -164,12 +189,19 @@ impl Agent {
         }
     }
 
-    fn disconnect(&mut self) {
-        if self.connected {
-            crate::debug!("the host is away");
+    fn hang_up(&mut self) {
+        match self.link {
+            Link::Up => {
+                self.link = Link::Interrupted(self.core.now);
+                self.decoder.interrupt();
+            }
+            Link::Interrupted(since) if self.core.now >= since + PATIENCE_MS as u64 * MS => {
+                crate::debug!("the host is away");
+                self.link = Link::Away;
+                self.decoder.reset();
+                self.core.end_session();
+            }
+            _ => {}
         }
-        self.connected = false;
-        self.decoder.reset();
-        self.core.end_session();
     }
 }

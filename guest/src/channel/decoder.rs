@@ -25,6 +25,8 @@ pub struct Decoder {
     start: usize,
     end: usize,
     hunting: Option<Hunter>,
+    /// The connection was interrupted inside a frame; a read that begins with SYNC is then a new session.
+    interrupted: bool,
 }
 
 impl Decoder {
@@ -35,6 +37,7 @@ impl Decoder {
             start: 0,
             end: 0,
             hunting: Some(Hunter::default()),
+            interrupted: false,
         }
     }
 
@@ -52,7 +55,20 @@ impl Decoder {
     }
 
     pub fn advance(&mut self, count: usize) {
+        if self.interrupted {
+            self.interrupted = false;
+            // What one end writes never shares a read with what another wrote before it.
+            if self.buf[self.end..self.end + count].starts_with(&SYNC) {
+                self.start = self.end;
+                self.hunting = None;
+            }
+        }
         self.end += count;
+    }
+
+    /// The connection was interrupted. Whether the rest of an unfinished frame still comes is for the next read to tell.
+    pub fn interrupt(&mut self) {
+        self.interrupted = true;
     }
 
     pub fn payload(&self, range: Range<usize>) -> &[u8] {

@@ -175,6 +175,23 @@ fn the_largest_frame_fits_and_zeros_flush_an_unfinished_one() {
     assert_eq!(names.last().map(String::as_str), Some("sync"), "{:?}", names);
 }
 
+#[test]
+fn a_new_session_interrupts_an_unfinished_frame_only_after_a_hang_up() {
+    let half = [&SYNC[..], &Header::encode(Type::Data, false, 1, 64), b"half"].concat();
+    for hung_up in [true, false] {
+        let mut decoder = Decoder::new();
+        for (bytes, last) in [(&half[..], false), (&SYNC[..], true)] {
+            decoder.spare()[..bytes.len()].copy_from_slice(bytes);
+            decoder.advance(bytes.len());
+            assert_eq!(decoder.next() == Some(Item::Sync), !last || hung_up);
+            assert_eq!(decoder.next(), None);
+            if hung_up {
+                decoder.interrupt();
+            }
+        }
+    }
+}
+
 /// xorshift64*: enough to be different every time and the same for a printed seed.
 struct Random(u64);
 

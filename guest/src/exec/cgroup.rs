@@ -5,6 +5,7 @@
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io;
+use std::cell::Cell;
 
 const KEEP_FREE: usize = 4;
 
@@ -14,6 +15,9 @@ pub struct Cgroup {
     events: Option<OwnedFd>,
     number: u32,
     oom_before: u64,
+    /// `cgroup.kill` was used. Linux 6.12 then kills everything that clone3 places in this cgroup, for ever: it compares
+    /// the kill counter of the target with that of the parent's own cgroup. Such a cgroup is not used again.
+    spent: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -59,7 +63,7 @@ impl Cgroups {
             self.occupied.drain(..).partition(|cgroup| !cgroup.is_populated());
         self.occupied = occupied;
         for mut cgroup in empty {
-            if self.free.len() < KEEP_FREE {
+            if self.free.len() < KEEP_FREE && !cgroup.spent.get() {
                 cgroup.oom_before = cgroup.oom_kills();
                 self.free.push(cgroup);
             } else {
@@ -90,6 +94,7 @@ impl Cgroups {
             events,
             number: self.made,
             oom_before: 0,
+            spent: Cell::new(false),
         })
     }
 
@@ -113,6 +118,7 @@ impl Cgroup {
 
     /// SIGKILL for everything inside, however it forked.
     pub fn kill(&self) -> bool {
+        self.spent.set(true);
         open_at(&self.dir, "cgroup.kill", OFlags::WRONLY)
             .and_then(|fd| io::write(fd, b"1"))
             .is_ok()
