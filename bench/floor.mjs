@@ -40,7 +40,17 @@ function frame(type, stream, payload = Buffer.alloc(0)) {
 }
 const json = (type, stream, message) => frame(type, stream, Buffer.from(JSON.stringify(message)));
 const sync = Buffer.from("\0mvm-sync\r\n\x1a\0\xffv1", "latin1");
-const command = { op: "exec", argv: ["true"], env: {}, cwd: "/home/user", user: "user", stdin: "none", timeout_ms: 60_000, grace_ms: 1000, pty: null };
+const command = {
+  op: "exec",
+  argv: ["true"],
+  env: {},
+  cwd: "/home/user",
+  user: "user",
+  stdin: "none",
+  timeout_ms: 60_000,
+  grace_ms: 1000,
+  pty: null,
+};
 
 async function main() {
   copyFileSync(join(template, "overlay.qcow2"), join(directory, "disk.qcow2"));
@@ -49,8 +59,22 @@ async function main() {
   try {
     const socket = await open(join(directory, "agent.sock"));
     const results = reader(socket);
-    const resume = { time_ns: `${Date.now()}000000`, entropy: randomBytes(64).toString("base64"), hostname: "floor", machine_id: "0".repeat(32), env: {}, adopted: false };
-    socket.write(Buffer.concat([sync, json(1, 0, { gen: 1, nonce: randomBytes(16).toString("hex") }), json(3, 0, resume), json(0x10, 1, command)]));
+    const resume = {
+      time_ns: `${Date.now()}000000`,
+      entropy: randomBytes(64).toString("base64"),
+      hostname: "floor",
+      machine_id: "0".repeat(32),
+      env: {},
+      adopted: false,
+    };
+    socket.write(
+      Buffer.concat([
+        sync,
+        json(1, 0, { gen: 1, nonce: randomBytes(16).toString("hex") }),
+        json(3, 0, resume),
+        json(0x10, 1, command),
+      ]),
+    );
     await results(1);
     const first = performance.now();
     socket.write(json(0x10, 2, command));

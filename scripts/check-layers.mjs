@@ -5,7 +5,13 @@ import { dirname, join, relative, resolve } from "node:path";
 import { hostMayImport, ioModules, mayImport, pure } from "./layers.mjs";
 
 const root = resolve(import.meta.dirname, "..");
-const packageOf = { "@mvm/protocol": "protocol", "@mvm/images": "images", "@mvm/host": "host", "@mvm/sdk": "sdk", mvmctl: "cli" };
+const packageOf = {
+  "@mvm/protocol": "protocol",
+  "@mvm/images": "images",
+  "@mvm/host": "host",
+  "@mvm/sdk": "sdk",
+  mvmctl: "cli",
+};
 const problems = [];
 
 function* sources(directory) {
@@ -20,15 +26,20 @@ for (const [name, allowed] of Object.entries(mayImport)) {
   const base = join(root, "packages", name, "src");
   for (const file of sources(base)) {
     const text = readFileSync(file, "utf8");
-    for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)) check(name, allowed, base, file, specifier);
+    for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g))
+      check(name, allowed, base, file, specifier);
   }
 }
 
 function check(name, allowed, base, file, specifier) {
   const where = relative(root, file);
-  const bare = specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+  const bare = specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
   const other = packageOf[bare];
-  if (other !== undefined && other !== name && !allowed.includes(other)) problems.push(`${where}: ${name} may not import ${other}`);
+  if (other !== undefined && other !== name && !allowed.includes(other))
+    problems.push(`${where}: ${name} may not import ${other}`);
   if (specifier.startsWith(".")) {
     const target = resolve(dirname(file), specifier);
     if (!target.startsWith(base)) problems.push(`${where}: "${specifier}" leaves the package; use its name`);
@@ -44,7 +55,8 @@ function checkHost(base, file, target, where) {
   const to = relative(base, target);
   for (const [folder, { onlyFrom }] of Object.entries(hostMayImport)) {
     if (!to.startsWith(`${folder}/`) || to.endsWith("types.js")) continue;
-    if (!onlyFrom.some((place) => from === place || from.startsWith(`${place}/`))) problems.push(`${where}: only ${onlyFrom.join(", ")} may import ${folder}`);
+    if (!onlyFrom.some((place) => from === place || from.startsWith(`${place}/`)))
+      problems.push(`${where}: only ${onlyFrom.join(", ")} may import ${folder}`);
   }
 }
 

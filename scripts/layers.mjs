@@ -15,4 +15,14 @@ export const hostMayImport = {
 
 /** Folders that decide and never act: no module of Node that does I/O may be imported there. */
 export const pure = ["packages/protocol/src", "packages/host/src/admission"];
-export const ioModules = ["fs", "fs/promises", "net", "http", "https", "child_process", "dgram", "tls", "worker_threads"];
+export const ioModules = [
+  "fs",
+  "fs/promises",
+  "net",
+  "http",
+  "https",
+  "child_process",
+  "dgram",
+  "tls",
+  "worker_threads",
+];

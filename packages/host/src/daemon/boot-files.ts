@@ -24,7 +24,7 @@ export function bootFilesOf(home: string): () => Promise<BootFiles> {
     const key = `${agent}:${fileKey(agent)}`;
     if (known?.key === key) return known.files;
     const source = sourceOptionsFromEnvironment(process.env);
-    const files = ensureBootAssets({ ...source, home, agentPath: agent }).then(bootFiles);
+    const files = ensureBootAssets({ ...source, home, agentPath: agent }).then((assets) => bootFiles(assets, agent));
     const entry = { key, files };
     known = entry;
     // A failure is not remembered: the next start tries again.
@@ -33,8 +33,12 @@ export function bootFilesOf(home: string): () => Promise<BootFiles> {
   };
 }
 
-function bootFiles({ record, vmlinuz, initramfs }: BootAssets): BootFiles {
-  return { kernel: vmlinuz, initramfs, kernelSha256: record.vmlinuz_sha256, initramfsSha256: record.initramfs_sha256 };
+function bootFiles({ record, vmlinuz, initramfs }: BootAssets, agent: string): BootFiles {
+  return {
+    ...{ kernel: vmlinuz, initramfs, agent },
+    kernelSha256: record.vmlinuz_sha256,
+    initramfsSha256: record.initramfs_sha256,
+  };
 }
 
 function fileKey(path: string): string {
