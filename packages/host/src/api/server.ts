@@ -41,8 +41,9 @@ const rawRoutes = [fileContentRoutes, stdinRoutes];
 
 /** The HTTP API of docs/api.md, not listening yet. */
 export async function createApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
-    loggerInstance: log satisfies FastifyBaseLogger as FastifyBaseLogger,
+    loggerInstance,
     // Lines about requests would hold paths of the guest; what matters is logged by the verbs.
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,

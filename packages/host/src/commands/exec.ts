@@ -39,7 +39,7 @@ export function startCommand(
   services.registry.runs.set(process.runId, process);
   process.events.once("end", () => services.registry.runs.delete(process.runId));
   if (spec.stdinData !== null) feed(process, spec.stdinData);
-  if (spec.background) keepTrack(sandbox, process);
+  if (spec.background) keepTrack(sandbox, live, process);
   process.result = finish(services, sandbox, live, process, spec, before, began);
   process.result.catch(() => undefined);
   return process;
@@ -121,9 +121,10 @@ function feed(process: Process, data: Buffer): void {
 }
 
 /** Background commands of a detached sandbox are written down: the next daemon attaches to them and ends the others. */
-function keepTrack(sandbox: Sandbox, process: Process): void {
+function keepTrack(sandbox: Sandbox, live: Live, process: Process): void {
   const note = (): void => {
-    if (!sandbox.detached || sandbox.state !== "running" || sandbox.destroying !== null) return;
+    // A session that ends because its daemon goes says nothing about the command.
+    if (!sandbox.detached || sandbox.live !== live || sandbox.destroying !== null) return;
     try {
       persist(sandbox);
     } catch {

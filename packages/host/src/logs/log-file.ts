@@ -39,6 +39,16 @@ export class LogFile {
     return this.dropped;
   }
 
+  /**
+   * Whether so much has been written in this second that nothing more will be. Its owner can then throw input away
+   * unread, which is all a flood deserves, and say so here.
+   */
+  isFlooded(bytes: number, now = Date.now()): boolean {
+    if (Math.floor(now / 1000) !== this.second || this.budget > 0) return false;
+    this.dropped += bytes;
+    return true;
+  }
+
   append(line: string, now = new Date()): void {
     const entry = { time: now.toISOString(), line: line.slice(0, limits.logLineBytes) };
     const bytes = Buffer.from(`${entry.time} ${entry.line}\n`);

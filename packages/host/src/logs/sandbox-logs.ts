@@ -24,10 +24,10 @@ export class SandboxLogs {
   /** Drains a machine's console into the log. A flood never holds the guest up: what is too much is dropped. */
   drain(console: Readable): void {
     console.on("error", () => undefined);
-    console.on(
-      "data",
-      lineSplitter(limits.logLineBytes / 4, (line) => this.guest.append(line)),
-    );
+    const take = lineSplitter(limits.logLineBytes / 4, (line) => this.guest.append(line));
+    console.on("data", (chunk: Buffer) => {
+      if (!this.guest.isFlooded(chunk.byteLength)) take(chunk);
+    });
   }
 
   /** Lines kept, in the order of their time. */

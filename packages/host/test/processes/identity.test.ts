@@ -5,7 +5,12 @@ import { bootId, isAlive, killIfSame, processStat } from "../../src/processes/id
 function sleeper(): { pid: number; startTime: string; bootId: string; gone: Promise<unknown> } {
   const child = spawn("sleep", ["60"], { stdio: "ignore" });
   const pid = child.pid ?? 0;
-  return { pid, startTime: processStat(pid)?.startTime ?? "", bootId: bootId(), gone: new Promise((resolve) => child.once("exit", resolve)) };
+  return {
+    pid,
+    startTime: processStat(pid)?.startTime ?? "",
+    bootId: bootId(),
+    gone: new Promise((resolve) => child.once("exit", resolve)),
+  };
 }
 
 describe("isAlive and killIfSame", () => {
@@ -29,7 +34,9 @@ describe("isAlive and killIfSame", () => {
   it("call a zombie dead", async () => {
     // The shell does not wait for its child, which stays a zombie until the shell ends.
     const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
-    const pid = Number(await new Promise<string>((resolve) => parent.stdout.once("data", (data: Buffer) => resolve(data.toString()))));
+    const pid = Number(
+      await new Promise<string>((resolve) => parent.stdout.once("data", (data: Buffer) => resolve(data.toString()))),
+    );
     let stat = processStat(pid);
     for (let tries = 0; tries < 100 && stat?.state !== "Z"; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
