@@ -8,9 +8,11 @@ export function describe(sandbox: SandboxInfoDocument, now = Date.now()): string
   return printable(`${name} is ${stateOf(sandbox)}, ${accelOf(sandbox)}${ttlText(sandbox, now)}`);
 }
 
-/** The state, with the reason when it has ended. */
+/** The state, with the reason when it says more. */
 export function stateOf(sandbox: SandboxInfoDocument): string {
-  return sandbox.reason === null ? sandbox.state : `${sandbox.state} (${sandbox.reason})`;
+  return sandbox.reason === null || sandbox.reason === sandbox.state
+    ? sandbox.state
+    : `${sandbox.state} (${sandbox.reason})`;
 }
 
 /** Backend and accelerator. */

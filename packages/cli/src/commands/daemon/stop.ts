@@ -1,4 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { deadline } from "@mvm/protocol";
 import { command, flag } from "../../command/define.js";
+import type { Context } from "../../output/context.js";
+
+const pollMs = 50;
 
 export default command({
   summary: "Stop the daemon of this state root",
@@ -20,6 +25,19 @@ export default command({
       operation: "daemon.stop",
       json: { force: options.force },
     });
-    await context.out.result({ running: true, stopping: true }, () => (context.quiet ? "" : "mvmd is stopping"));
+    const gone = await untilGone(context);
+    const said = gone ? "mvmd has stopped" : "mvmd is stopping";
+    await context.out.result({ running: !gone, stopping: true }, () => (context.quiet ? "" : said));
   },
 });
+
+/** Waits until the socket is dead, so that what follows on the command line meets no daemon on its way out. */
+async function untilGone(context: Context): Promise<boolean> {
+  const { signal } = context.cancellation;
+  for (const end = performance.now() + 2 * deadline("drain"); performance.now() < end;) {
+    const daemon = await context.runningDaemon().catch(() => undefined);
+    if (daemon === null) return true;
+    await sleep(pollMs, undefined, { signal });
+  }
+  return false;
+}
