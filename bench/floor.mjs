@@ -4,7 +4,8 @@
  * No daemon, no cage, no checks: nothing that restores the same template can be faster than this.
  * Prints one JSON line: {"first_ms": spawn to the end of the first command, "second_ms": the second command}.
  *
- * usage: floor.mjs TEMPLATE_DIRECTORY IMAGE_FILE
+ * usage: floor.mjs TEMPLATE_DIRECTORY IMAGE_FILE              restores
+ *        floor.mjs TEMPLATE_DIRECTORY IMAGE_FILE BOOT_DIRECTORY boots the same machine from its kernel instead
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -14,19 +15,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const [template, image] = process.argv.slice(2);
+const [template, image, boot] = process.argv.slice(2);
 const { inputs } = JSON.parse(readFileSync(join(template, "template.json"), "utf8"));
 const directory = mkdtempSync(join(tmpdir(), "mvm-floor-"));
 
-/** The recorded topology is the restore line with empty file names; here they get their files. */
+/** The recorded lines have empty file names; here they get their files. */
 function commandLine() {
-  const restore = inputs.restoreLine;
-  const files = { "image-file": image, "base-file": join(template, "disk.raw"), "disk-file": "disk.qcow2" };
-  return restore.slice(1).map((word, at) => {
-    if (word.startsWith("memory-backend-file")) return word.replace("mem-path=", `mem-path=${join(template, "ram")}`);
+  const line = (boot === undefined ? inputs.restoreLine : inputs.bootLine).slice(1);
+  const files = {
+    "image-file": image,
+    "base-file": join(template, "disk.raw"),
+    "disk-file": "disk.qcow2",
+  };
+  return line.map((word, at) => {
+    if (word.startsWith("memory-backend-file")) {
+      return word.replace("mem-path=", `mem-path=${boot === undefined ? join(template, "ram") : "ram"}`);
+    }
     const node = /node-name=([a-z-]+),filename=/.exec(word)?.[1];
     if (node !== undefined) return word.replace("filename=", `filename=${files[node]}`);
-    return restore[at] === "-incoming" ? `file:${join(template, "state")}` : word;
+    if (line[at - 1] === "-kernel") return join(boot, "vmlinuz");
+    if (line[at - 1] === "-initrd") return join(boot, "initramfs");
+    if (line[at - 1] === "-append") return `${word} tsc=reliable tsc_early_khz=${process.env.TSC_KHZ}`;
+    return word;
   });
 }
 
@@ -57,7 +67,10 @@ async function main() {
   const begin = performance.now();
   const qemu = spawn("qemu-system-x86_64", commandLine(), { cwd: directory, stdio: "ignore" });
   try {
-    const socket = await open(join(directory, "agent.sock"));
+    const [socket] = await Promise.all([
+      open(join(directory, "agent.sock")),
+      boot === undefined ? restore() : undefined,
+    ]);
     const results = reader(socket);
     const resume = {
       time_ns: `${Date.now()}000000`,
@@ -80,11 +93,26 @@ async function main() {
     socket.write(json(0x10, 2, command));
     await results(2);
     console.log(JSON.stringify({ first_ms: first - begin, second_ms: performance.now() - first }));
-    socket.destroy();
+    process.exitCode = 0;
   } finally {
     qemu.kill("SIGKILL");
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Names the device state over the monitor, in one write. */
+async function restore() {
+  const monitor = await open(join(directory, "qmp.sock"));
+  monitor.on("error", () => undefined).resume();
+  const commands = [
+    { execute: "qmp_capabilities" },
+    {
+      execute: "migrate-set-capabilities",
+      arguments: { capabilities: [{ capability: "x-ignore-shared", state: true }] },
+    },
+    { execute: "migrate-incoming", arguments: { uri: `file:${join(template, "state")}` } },
+  ];
+  monitor.write(commands.map((command) => `${JSON.stringify(command)}\n`).join(""));
 }
 
 async function open(path) {
@@ -124,3 +152,4 @@ function reader(socket) {
 }
 
 await main();
+process.exit();

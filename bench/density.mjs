@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Sandbox } from "@mvm/sdk";
+import { cpuSeconds, machinePids, pss, rss } from "./processes.mjs";
+import { median, ms, p95 } from "./stats.mjs";
+
+const mib = (bytes) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+const few = 5;
+const many = 20;
+const idleSeconds = 20;
+
+/** What an idle sandbox costs, and the daemon with twenty of them. */
+export async function measureDensity(daemonPid) {
+  const sandboxes = [];
+  const grow = async (count) => {
+    while (sandboxes.length < count) {
+      const sandbox = await Sandbox.create("python");
+      await sandbox.commands.run(["true"]);
+      sandboxes.push(sandbox);
+    }
+    await sleep(2_000);
+    return pss(machinePids(new Set(sandboxes.map(({ id }) => id))));
+  };
+  try {
+    const atFew = await grow(few);
+    const atMany = await grow(many);
+    const each = (atMany - atFew) / (many - few);
+    const pids = machinePids(new Set(sandboxes.map(({ id }) => id)));
+    const before = cpuSeconds(pids);
+    await sleep(idleSeconds * 1000);
+    const idle = ((cpuSeconds(pids) - before) / idleSeconds / many) * 100;
+    const daemon = rss(daemonPid());
+    return [
+      ["marginal PSS of an idle sandbox", mib(each), "", "≤ 50 MB", each <= 50e6],
+      ["idle CPU of a sandbox", `${idle.toFixed(2)} % of a core`, "", "≤ 1 %", idle <= 1],
+      [`mvmd RSS with ${many} sandboxes`, mib(daemon), "", "≤ 150 MB", daemon <= 150e6],
+    ];
+  } finally {
+    await Promise.all(sandboxes.map((sandbox) => sandbox.destroy()));
+  }
+}
+
+const burst = 50;
+
+/** Fifty sandboxes asked for at once. */
+export async function measureBurst() {
+  const begin = performance.now();
+  const answered = [];
+  const ids = new Set();
+  const results = await Promise.allSettled(
+    Array.from({ length: burst }, async () => {
+      const sandbox = await Sandbox.create("python");
+      ids.add(sandbox.id);
+      const { exitCode } = await sandbox.commands.run(["true"]);
+      answered.push(performance.now() - begin);
+      if (exitCode !== 0) throw new Error(`exit code ${exitCode}`);
+      return sandbox;
+    }),
+  );
+  const alive = results.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
+  await Promise.all(alive.map((sandbox) => sandbox.destroy()));
+  for (let tries = 0; tries < 100 && machinePids(ids).length > 0; tries++) await sleep(100);
+  const left = machinePids(ids).length;
+  return [
+    [
+      `${burst} creates at once: answered`,
+      `${alive.length} of ${burst}, p50 ${ms(median(answered))}, p95 ${ms(p95(answered))}`,
+      "",
+      "all",
+      alive.length === burst,
+    ],
+    ["  machines left afterwards", String(left), "", "0", left === 0],
+  ];
+}
