@@ -30,16 +30,24 @@ function resultOf(body: Record<string, unknown>): unknown {
   return isRecord(result) ? commandResultFromDocument(result as unknown as CommandResultDocument) : null;
 }
 
+/** What the receiver knows and a document may leave out. */
+export interface DocumentOrigin {
+  readonly operation?: string | undefined;
+  readonly sandboxId?: string | undefined;
+}
+
 /**
  * Rebuilds the error an {@link ErrorDocument} describes: same class, same fields. Never throws: a document of a newer version keeps
  * its code and falls back to the nearest class, one that is no error document becomes a `PROTOCOL_VIOLATION`.
  */
-export function fromDocument(document: unknown): SandboxError {
+export function fromDocument(document: unknown, at: DocumentOrigin = {}): SandboxError {
   const body = isRecord(document) ? document["error"] : undefined;
   if (!isRecord(body) || typeof body["message"] !== "string") {
     return new (errorClasses.TransportError as new (details: object) => SandboxError)({
       code: "PROTOCOL_VIOLATION",
       message: "Cannot read the error of the other end: it is not an error document",
+      operation: at.operation ?? null,
+      sandboxId: at.sandboxId ?? null,
     });
   }
   const code = text(body["code"], "INTERNAL");
@@ -56,8 +64,8 @@ export function fromDocument(document: unknown): SandboxError {
     boundary: oneOf(body["boundary"], boundaries, row.boundary),
     retry: oneOf(body["retry"], ["safe", "ask", "never"] as const, row.retry),
     outcome: oneOf(body["outcome"], ["not_started", "completed", "unknown"] as const, row.outcome),
-    operation: textOrNull(body["operation"]),
-    sandboxId: textOrNull(body["sandbox_id"]),
+    operation: textOrNull(body["operation"]) ?? at.operation ?? null,
+    sandboxId: textOrNull(body["sandbox_id"]) ?? at.sandboxId ?? null,
     runId: textOrNull(body["run_id"]),
     auditId: textOrNull(body["audit_id"]),
     context: isRecord(body["context"]) ? body["context"] : {},

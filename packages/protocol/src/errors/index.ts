@@ -3,7 +3,7 @@ export * from "./asset-classes.js";
 export { type ErrorBody, type ErrorDetails, type ErrorDocument, isSandboxError, SandboxError } from "./base.js";
 export * from "./classes.js";
 export { type ErrorContext, safeContext } from "./context.js";
-export { fromDocument } from "./document.js";
+export { type DocumentOrigin, fromDocument } from "./document.js";
 export { type FailurePoint, toSandboxError } from "./door.js";
 export { codeOfAgentError, fromAgentError } from "./guest-answer.js";
 export * from "./machine-classes.js";

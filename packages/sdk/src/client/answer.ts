@@ -64,5 +64,5 @@ export function succeeded(incoming: IncomingMessage): boolean {
 
 /** Throws the error that an answer with another status carries. */
 export async function throwAnswer(incoming: IncomingMessage, call: Call, timeoutMs: number): Promise<never> {
-  throw fromDocument(await jsonOf(incoming, call, timeoutMs));
+  throw fromDocument(await jsonOf(incoming, call, timeoutMs), call);
 }

@@ -34,7 +34,7 @@ export class EventStream<Event extends StreamEvent> implements AsyncIterable<Eve
           operation: this.#call.operation,
         });
       }
-      if (event.event === "error") throw fromDocument({ error: event.error });
+      if (event.event === "error") throw fromDocument({ error: event.error }, this.#call);
       yield event;
     }
   }

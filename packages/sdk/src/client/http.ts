@@ -6,7 +6,11 @@ import { watchSilence } from "./liveness.js";
 
 /** Connections that are used again. Only for GET, which is repeated when an idle one dies as it is taken. */
 const pooled = new Agent({ keepAlive: true, maxFreeSockets: 4 });
-const single = new Agent({ keepAlive: false });
+/**
+ * Connections of their own. They say keep-alive and are never used again: told to close, the daemon would close behind an
+ * early refusal, and a write still under way would fail before the refusal is read.
+ */
+const single = new Agent({ keepAlive: true, maxFreeSockets: 0 });
 
 /** The deadline of a call passed. Nothing is known about its effects once it was sent. */
 export function timedOut(call: Call, timeoutMs: number, dispatched: boolean): Timeout {

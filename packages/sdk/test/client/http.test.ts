@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { isSandboxError, SandboxUnavailable, Timeout } from "@mvm/protocol";
 import { afterEach, describe, expect, test } from "vitest";
 import { DaemonClient } from "../../src/client/index.js";
@@ -46,10 +47,13 @@ describe("a call", () => {
     const error = await rejection(client.json(get));
     expect(error).toBeInstanceOf(SandboxUnavailable);
     expect(error).toMatchObject({ code: "SANDBOX_NOT_FOUND", state: "destroyed", outcome: "not_started" });
+    expect(error).toMatchObject({ operation: "things.list" });
   });
 
   test("that meets no daemon was not started", async () => {
-    const error = await rejection(new DaemonClient({ home: temporaryHome(), autoStart: false }).json(post));
+    const home = temporaryHome();
+    const error = await rejection(new DaemonClient({ home, autoStart: false }).json(post));
+    rmSync(home, { recursive: true });
     expect(error).toMatchObject({ code: "DAEMON_UNAVAILABLE", outcome: "not_started", retry: "safe" });
   });
 

@@ -128,13 +128,17 @@ describe("files", () => {
       },
       { raw: true },
     );
+    // Written without a pause, so that writes meet the connection at every stage of the refusal.
     async function* endless(): AsyncGenerator<Buffer> {
       for (;;) {
-        yield Buffer.alloc(1000);
-        await new Promise((done) => setTimeout(done, 5));
+        yield Buffer.alloc(100_000);
+        await new Promise((done) => setImmediate(done));
       }
     }
-    await expect(sandbox.files.write("/f", endless())).rejects.toMatchObject({ code: "FILE_NO_SPACE" });
+    for (let round = 0; round < 100; round++) {
+      await expect(sandbox.files.write("/f", endless())).rejects.toMatchObject({ code: "FILE_NO_SPACE" });
+    }
+    await expect.poll(() => daemon.connections()).toBe(1);
   });
 
   test("a content that throws fails the write with its own error", async () => {
