@@ -9,10 +9,10 @@ const compiled = new Map<TSchema, TypeCheck<TSchema>>();
 function check<T extends TSchema>(schema: T, message: unknown, what: string): Static<T> {
   let checker = compiled.get(schema);
   if (checker === undefined) {
-    checker = TypeCompiler.Compile(schema as TSchema);
+    checker = TypeCompiler.Compile(schema);
     compiled.set(schema, checker);
   }
-  if (checker.Check(message)) return message as Static<T>;
+  if (checker.Check(message)) return message;
   const first = checker.Errors(message).First();
   throw new Error(`${what} does not fit its schema at ${JSON.stringify(first?.path ?? "/")}`);
 }

@@ -1,11 +1,17 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { deadline, OutcomeUnknownError, type Accelerator, TransportError, VmBootTimeoutError, VmQemuCrashError } from "@mvm/protocol";
+import {
+  deadline,
+  OutcomeUnknownError,
+  type Accelerator,
+  TransportError,
+  VmBootTimeoutError,
+  VmQemuCrashError,
+} from "@mvm/protocol";
 import {
   encodeFill,
   type Frame,
   FrameDecoder,
-  frameName,
   FrameType,
   MessageAssembler,
   parseMessage,
@@ -120,7 +126,7 @@ class Session implements AgentSession {
   }
 
   #greet(): void {
-    this.#outbox.raw(syncBytes as Uint8Array);
+    this.#outbox.raw(syncBytes);
     this.#outbox.message(FrameType.HELLO, 0, { gen: channelGeneration, nonce: this.#nonce });
     this.#outbox.message(FrameType.RESUME, 0, resumeMessage(this.#options.resume));
   }

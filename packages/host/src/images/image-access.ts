@@ -1,7 +1,15 @@
 import process from "node:process";
-import { buildImage, catalogue, openImageStore, sourceOptionsFromEnvironment, type ResolvedImage } from "@mvm/images";
+import {
+  buildImage,
+  catalogue,
+  imageLayout,
+  openImageStore,
+  sourceOptionsFromEnvironment,
+  type ResolvedImage,
+} from "@mvm/images";
 import { AssetNotFoundError } from "@mvm/protocol";
 import type { Progress } from "../backends/backend.js";
+import { VerifiedImages } from "./verified-images.js";
 
 export interface BuildControl {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -21,6 +29,7 @@ export interface ImageAccess {
 
 export function openImages(home: string): ImageAccess {
   const store = openImageStore(home);
+  const verified = new VerifiedImages(imageLayout(home).refs);
   const builds = new Map<string, SharedBuild>();
 
   const build = (name: string, control: BuildControl = {}): Promise<ResolvedImage> => {
@@ -31,8 +40,12 @@ export function openImages(home: string): ImageAccess {
   };
   return {
     async ready(ref, control) {
+      const known = verified.get(ref);
+      if (known !== undefined) return known;
       try {
-        return await store.verify(ref);
+        const image = await store.verify(ref);
+        verified.remember(ref, image);
+        return image;
       } catch (error) {
         if (!(error instanceof AssetNotFoundError) || !catalogue.some(({ name }) => name === ref)) throw error;
         return await build(ref, control);

@@ -2,7 +2,15 @@ import { connect, createServer, type Socket } from "node:net";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeFrame, encodeMessage, type Frame, FrameDecoder, FrameType, parseMessage, syncBytes } from "@mvm/protocol/frames";
+import {
+  encodeFrame,
+  encodeMessage,
+  type Frame,
+  FrameDecoder,
+  FrameType,
+  parseMessage,
+  syncBytes,
+} from "@mvm/protocol/frames";
 
 /** The guest's end of a real socket, scripted by a test: it may be honest or hostile. */
 export interface Guest {

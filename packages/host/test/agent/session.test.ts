@@ -6,7 +6,16 @@ import { openAgentSession } from "../../src/agent/session.js";
 import { greet, type Guest, socketPair } from "./fake-guest.js";
 
 const resume = { hostname: "h", machineId: "0".repeat(32) };
-const execResult = { exit_code: 0, signal: null, timed_out: false, oom_killed: false, stdout_bytes: 0, stderr_bytes: 0, duration_ms: 1, cpu_ms: 1 };
+const execResult = {
+  exit_code: 0,
+  signal: null,
+  timed_out: false,
+  oom_killed: false,
+  stdout_bytes: 0,
+  stderr_bytes: 0,
+  duration_ms: 1,
+  cpu_ms: 1,
+};
 
 async function session(onFrame: Guest["onFrame"]) {
   const { channel, guest } = await socketPair(onFrame);
@@ -18,7 +27,8 @@ describe("openAgentSession", () => {
     const order: number[] = [];
     const { session: open } = await session((frame, guest) => {
       order.push(frame.type);
-      if (!greet(frame, guest) && frame.type === FrameType.REQUEST) guest.message(FrameType.RESULT, frame.stream, execResult);
+      if (!greet(frame, guest) && frame.type === FrameType.REQUEST)
+        guest.message(FrameType.RESULT, frame.stream, execResult);
     });
     expect(await open.open({ op: "exec" }).result).toEqual(execResult);
     expect(order).toEqual([FrameType.SYNC, FrameType.HELLO, FrameType.RESUME, FrameType.REQUEST]);
@@ -28,7 +38,8 @@ describe("openAgentSession", () => {
 
   it("finds SYNC and WELCOME behind what a dead session left in the channel", async () => {
     const { session: open } = await session((frame, guest) => {
-      if (frame.type === FrameType.HELLO) guest.raw(Buffer.concat([randomBytes(100_000), syncBytes as Uint8Array, Buffer.from("not WELCOME")]));
+      if (frame.type === FrameType.HELLO)
+        guest.raw(Buffer.concat([randomBytes(100_000), syncBytes as Uint8Array, Buffer.from("not WELCOME")]));
       greet(frame, guest);
     });
     await open.ready;
@@ -65,19 +76,36 @@ describe("openAgentSession", () => {
     ["a type only the host may send", (guest, stream) => guest.message(FrameType.REQUEST, stream, {})],
     ["a bad magic", (guest) => guest.raw("GET / HTTP/1.1\r\n")],
     ["a length beyond the limit", (guest) => guest.raw(Buffer.from("4d2000000100000001000400", "hex"))],
-    ["an answer that does not fit its schema", (guest, stream) => guest.message(FrameType.RESULT, stream, { ...execResult, exit_code: "0" })],
-    ["an answer with an unknown field", (guest, stream) => guest.message(FrameType.RESULT, stream, { ...execResult, extra: 1 })],
+    [
+      "an answer that does not fit its schema",
+      (guest, stream) => guest.message(FrameType.RESULT, stream, { ...execResult, exit_code: "0" }),
+    ],
+    [
+      "an answer with an unknown field",
+      (guest, stream) => guest.message(FrameType.RESULT, stream, { ...execResult, extra: 1 }),
+    ],
     ["an unknown event", (guest, stream) => guest.message(FrameType.EVENT, stream, { event: "sudo" })],
-    ["JSON with a key twice", (guest, stream) => guest.send(FrameType.RESULT, stream, Buffer.from('{"exit_code":0,"exit_code":1}'))],
-    ["__proto__ in an answer", (guest, stream) => guest.send(FrameType.RESULT, stream, Buffer.from('{"__proto__":{}}'))],
-    ["more data than it was allowed", (guest, stream) => {
-      for (let i = 0; i < 2; i++) guest.send(FrameType.DATA, stream, Buffer.alloc(256 * 1024));
-    }],
+    [
+      "JSON with a key twice",
+      (guest, stream) => guest.send(FrameType.RESULT, stream, Buffer.from('{"exit_code":0,"exit_code":1}')),
+    ],
+    [
+      "__proto__ in an answer",
+      (guest, stream) => guest.send(FrameType.RESULT, stream, Buffer.from('{"__proto__":{}}')),
+    ],
+    [
+      "more data than it was allowed",
+      (guest, stream) => {
+        for (let i = 0; i < 2; i++) guest.send(FrameType.DATA, stream, Buffer.alloc(256 * 1024));
+      },
+    ],
   ])("ends the session on %s", async (_name, hostile) => {
     const { session: open } = await session((frame, guest) => {
       if (!greet(frame, guest)) hostile(guest, frame.stream);
     });
-    const failure: unknown = await open.open({ op: "exec" }, { manualCredit: true }).result.catch((error: unknown) => error);
+    const failure: unknown = await open
+      .open({ op: "exec" }, { manualCredit: true })
+      .result.catch((error: unknown) => error);
     expect(isSandboxError(failure) && failure.outcome).toBe("unknown");
     expect((await open.closed).reason).toBe("protocol_violation");
   });
@@ -135,7 +163,12 @@ describe("openAgentSession", () => {
   it("lets a writer go when the guest ends the stream before it has read everything", async () => {
     const { session: open } = await session((frame, guest) => {
       if (greet(frame, guest) || frame.type !== FrameType.REQUEST) return;
-      guest.message(FrameType.ERROR, frame.stream, { kind: "no_space", errno: "ENOSPC", message: "disk full", outcome: "completed" });
+      guest.message(FrameType.ERROR, frame.stream, {
+        kind: "no_space",
+        errno: "ENOSPC",
+        message: "disk full",
+        outcome: "completed",
+      });
     });
     const stream = open.open({ op: "write", path: "/x" });
     await stream.write(Buffer.alloc(1024 * 1024));

@@ -68,12 +68,10 @@ class QemuBackend implements Backend {
   async probe(options: { refresh?: boolean } = {}): Promise<BackendReport> {
     if (options.refresh === true) this.#facts = undefined;
     const facts = await this.#hostFacts();
-    const kvm = await this.#kvm
-      .verdict(facts, this.#options.bootFiles, options.refresh)
-      .catch((error: unknown) => ({
-        usable: false,
-        reason: `not probed: ${error instanceof Error ? error.message : "unknown"}`,
-      }));
+    const kvm = await this.#kvm.verdict(facts, this.#options.bootFiles, options.refresh).catch((error: unknown) => ({
+      usable: false,
+      reason: `not probed: ${error instanceof Error ? error.message : "unknown"}`,
+    }));
     return qemuReport(facts, kvm);
   }
 
@@ -230,11 +228,7 @@ class QemuBackend implements Backend {
     await mkdir(files.directory, { recursive: true, mode: 0o700 });
     if (spec.keepDisk === true)
       await Promise.all(Object.values(sockets).map((name) => rm(join(files.directory, name), { force: true })));
-    else
-      await Promise.all([
-        copyOverlay(template.files.overlay, files.overlay),
-        link(template.files.disk, files.base),
-      ]);
+    else await Promise.all([copyOverlay(template.files.overlay, files.overlay), link(template.files.disk, files.base)]);
     const restore = spec.keepDisk !== true;
     const machine = await launch(host, {
       cookie: spec.sandboxId,
@@ -248,7 +242,9 @@ class QemuBackend implements Backend {
         ...(restore ? { ram: template.files.ram } : {}),
       },
       // A kept disk no longer fits the memory of the template: that machine boots.
-      mode: restore ? { kind: "restore", state: template.files.state } : { kind: "boot", tscKhz: await bootTscKhz(accel, boot.agent) },
+      mode: restore
+        ? { kind: "restore", state: template.files.state }
+        : { kind: "boot", tscKhz: await bootTscKhz(accel, boot.agent) },
       start: restore ? "template" : "cold",
       template: template.key,
       onSpawned: options.onSpawned,

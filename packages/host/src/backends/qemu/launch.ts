@@ -79,7 +79,17 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
     mark("connected_ms");
     const { start, directory } = input;
     const confinement = cage.layers;
-    return new QemuMachine({ process: child, identity, directory, channel, console, monitor, start, timings, confinement });
+    return new QemuMachine({
+      process: child,
+      identity,
+      directory,
+      channel,
+      console,
+      monitor,
+      start,
+      timings,
+      confinement,
+    });
   } catch (error) {
     await child.kill();
     throw error;
@@ -102,7 +112,10 @@ async function load(socket: Socket | undefined, state: string, accel: Accelerato
     return monitor;
   } catch (cause) {
     monitor.close();
-    throw new VmQemuCrashError({ message: `Cannot restore the machine: ${cause instanceof Error ? cause.message : "unknown"}`, cause });
+    throw new VmQemuCrashError({
+      message: `Cannot restore the machine: ${cause instanceof Error ? cause.message : "unknown"}`,
+      cause,
+    });
   }
 }
 

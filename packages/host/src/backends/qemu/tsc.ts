@@ -13,6 +13,7 @@ export async function bootTscKhz(accel: Accelerator, agent: string): Promise<num
   if (accel === "kvm") return null;
   const { stdout } = await run(agent, ["--tsc-khz"], { timeout: 10_000, env: {} });
   const khz = Number(stdout.trim());
-  if (!Number.isSafeInteger(khz) || khz < 100_000) throw new Error(`Cannot measure the time stamp counter: "${stdout.trim()}"`);
+  if (!Number.isSafeInteger(khz) || khz < 100_000)
+    throw new Error(`Cannot measure the time stamp counter: "${stdout.trim()}"`);
   return khz;
 }

@@ -6,17 +6,31 @@ const restore: QemuCommandInput = {
   accel: "tcg",
   cpus: 1,
   memoryMb: 512,
-  paths: { binary: "/q", kernel: "/kernel", initramfs: "/initramfs", image: "/image", ram: "/ram", disk: { kind: "overlay", path: "disk.qcow2", base: "/base" } },
+  paths: {
+    binary: "/q",
+    kernel: "/kernel",
+    initramfs: "/initramfs",
+    image: "/image",
+    ram: "/ram",
+    disk: { kind: "overlay", path: "disk.qcow2", base: "/base" },
+  },
   mode: { kind: "restore" },
   features: { seccomp: true, ioUring: false },
 };
 const boot: QemuCommandInput = { ...restore, mode: { kind: "boot", tscKhz: 2_599_998 } };
-const value = (line: readonly string[], flag: string): string[] => line.flatMap((word, at) => (line[at - 1] === flag ? [word] : []));
+const value = (line: readonly string[], flag: string): string[] =>
+  line.flatMap((word, at) => (line[at - 1] === flag ? [word] : []));
 
 describe("qemuCommandLine", () => {
   it("gives the guest exactly two disks, one serial port, one console and one source of randomness", () => {
     const devices = value(qemuCommandLine(restore), "-device").map((device) => device.split(",")[0]);
-    expect(devices).toEqual(["virtio-serial-device", "virtserialport", "virtio-blk-device", "virtio-blk-device", "virtio-rng-device"]);
+    expect(devices).toEqual([
+      "virtio-serial-device",
+      "virtserialport",
+      "virtio-blk-device",
+      "virtio-blk-device",
+      "virtio-rng-device",
+    ]);
     expect(value(qemuCommandLine(restore), "-nic")).toEqual(["none"]);
   });
 
@@ -27,7 +41,9 @@ describe("qemuCommandLine", () => {
 
   it("never lets a restored machine write into the template's memory, disk or image", () => {
     const line = qemuCommandLine(restore);
-    expect(value(line, "-object").find((object) => object.includes("mem-path"))).toContain("share=off,readonly=on,rom=off");
+    expect(value(line, "-object").find((object) => object.includes("mem-path"))).toContain(
+      "share=off,readonly=on,rom=off",
+    );
     for (const node of value(line, "-blockdev").filter((blockdev) => /filename=\/(image|base)/.test(blockdev))) {
       expect(node).toContain("read-only=on");
     }
@@ -44,7 +60,9 @@ describe("qemuCommandLine", () => {
 
   it("tells an emulated kernel the frequency of its counter", () => {
     expect(value(qemuCommandLine(boot), "-append")[0]).toContain("tsc_early_khz=2599998");
-    expect(value(qemuCommandLine({ ...boot, mode: { kind: "boot", tscKhz: null } }), "-append")[0]).not.toContain("tsc");
+    expect(value(qemuCommandLine({ ...boot, mode: { kind: "boot", tscKhz: null } }), "-append")[0]).not.toContain(
+      "tsc",
+    );
   });
 
   it("asks for the seccomp filter exactly where the probe found it working", () => {

@@ -56,13 +56,18 @@ describe("QmpClient", () => {
   });
 
   it("rejects with QEMU's own class and words", async () => {
-    const client = await monitor(({ id }, socket) => socket.write(`{"error":{"class":"CommandNotFound","desc":"no such thing"},"id":${id}}\n`));
+    const client = await monitor(({ id }, socket) =>
+      socket.write(`{"error":{"class":"CommandNotFound","desc":"no such thing"},"id":${id}}\n`),
+    );
     await expect(client.execute("x")).rejects.toThrowError(QmpCommandError);
     client.close();
   });
 
   it("gives up on a command without an answer, and ignores the answer that comes too late", async () => {
-    const client = await monitor(({ execute, id }, socket) => void setTimeout(() => socket.write(`{"return":"${execute}","id":${id}}\n`), execute === "slow" ? 200 : 0));
+    const client = await monitor(
+      ({ execute, id }, socket) =>
+        void setTimeout(() => socket.write(`{"return":"${execute}","id":${id}}\n`), execute === "slow" ? 200 : 0),
+    );
     await expect(client.execute("slow", undefined, 50)).rejects.toThrowError(/no answer within 50 ms/);
     await new Promise((resolve) => setTimeout(resolve, 250));
     expect(await client.execute("next")).toBe("next");
@@ -86,7 +91,9 @@ describe("QmpClient", () => {
   });
 
   it("ignores answers nobody asked for", async () => {
-    const client = await monitor(({ id }, socket) => socket.write(`{"return":1,"id":999}\n{"return":1}\n{"return":2,"id":${id}}\n`));
+    const client = await monitor(({ id }, socket) =>
+      socket.write(`{"return":1,"id":999}\n{"return":1}\n{"return":2,"id":${id}}\n`),
+    );
     expect(await client.execute("x")).toBe(2);
     client.close();
   });

@@ -27,10 +27,28 @@ describe("templateKey", () => {
 
   it("changes with every single input", () => {
     const other: { [K in keyof TemplateInputs]: TemplateInputs[K] | number } = {
-      ...{ format: 2, imageDigest: "sha256:b", kernelSha256: "l", initramfsSha256: "j", accel: "kvm", cpus: 2, memoryMb: 513, diskMb: 2049 },
-      ...{ cpuModel: "host", qemu: { version: "10.0.2", size: 1, mtimeMs: 3 }, hostCpu: "x", bootLine: ["a"], restoreLine: [], warmUp: [] },
+      ...{
+        format: 2,
+        imageDigest: "sha256:b",
+        kernelSha256: "l",
+        initramfsSha256: "j",
+        accel: "kvm",
+        cpus: 2,
+        memoryMb: 513,
+        diskMb: 2049,
+      },
+      ...{
+        cpuModel: "host",
+        qemu: { version: "10.0.2", size: 1, mtimeMs: 3 },
+        hostCpu: "x",
+        bootLine: ["a"],
+        restoreLine: [],
+        warmUp: [],
+      },
     };
-    const keys = Object.keys(inputs).map((name) => templateKey({ ...inputs, [name]: other[name as keyof TemplateInputs] }));
+    const keys = Object.keys(inputs).map((name) =>
+      templateKey({ ...inputs, [name]: other[name as keyof TemplateInputs] }),
+    );
     expect(new Set([templateKey(inputs), ...keys]).size).toBe(Object.keys(inputs).length + 1);
   });
 });
