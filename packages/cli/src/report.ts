@@ -11,19 +11,23 @@ export interface Ends {
   readonly cancellation: Cancellation;
 }
 
-/** Shows why the command failed, in the form the command line asks for. Returns the exit code. */
+/**
+ * Shows why the command failed, in the form the command line asks for. Returns the exit code. Never rejects: when the
+ * streams themselves are broken, the code is all that is left to say it with.
+ */
 export async function report(thrown: unknown, line: readonly string[], ends: Ends): Promise<number> {
   const cause: unknown = ends.cancellation.signal.aborted ? ends.cancellation.signal.reason : thrown;
   const json = wantsJson(line);
+  const say = (sink: Sink, text: string) => sink.write(text).catch(() => undefined);
   const debug = process.env["MVM_DEBUG"] === "1" || line.slice(0, endOfOptions(line)).includes("--debug");
   if (cause instanceof Cancelled) {
-    if (json) await ends.stdout.write(`${JSON.stringify(cancelledDocument(cause))}\n`);
+    if (json) await say(ends.stdout, `${JSON.stringify(cancelledDocument(cause))}\n`);
     return cause.exitCode;
   }
   const error = asSandboxError(cause);
-  if (json) await ends.stdout.write(`${JSON.stringify(error.toDocument())}\n`);
-  await ends.stderr.write(errorLines(error));
-  if (debug) await ends.stderr.write(errorStacks(cause));
+  if (json) await say(ends.stdout, `${JSON.stringify(error.toDocument())}\n`);
+  await say(ends.stderr, errorLines(error));
+  if (debug) await say(ends.stderr, errorStacks(cause));
   return exitCodeOf(error);
 }
 

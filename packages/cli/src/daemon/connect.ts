@@ -30,7 +30,7 @@ export async function connectIfRunning(options: ConnectOptions): Promise<Daemon 
 
 function daemonOf(client: DaemonClient, { debug, out, signal }: ConnectOptions): Daemon {
   const prepared = (call: DaemonCall) => {
-    if (debug) void out.stderr.write(`mvmctl: debug: ${call.method} ${printable(call.path)}\n`);
+    if (debug) void out.aside(`mvmctl: debug: ${call.method} ${printable(call.path)}\n`);
     return { ...call, signal };
   };
   return {

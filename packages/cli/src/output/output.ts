@@ -28,15 +28,15 @@ export class Output {
     return this.stdout.write(`${JSON.stringify(value)}\n`);
   }
 
-  /** A line for the person at the terminal; `--quiet` and `--json` have none of it. */
-  async info(line: string): Promise<void> {
-    if (!this.mode.quiet && !this.mode.json) await this.stdout.write(`${line}\n`);
+  /** Text on stderr that nothing depends on: where it cannot be written it is lost. */
+  async aside(text: string): Promise<void> {
+    await this.stderr.write(text).catch(() => undefined);
   }
 
   /** Something to know about how the command was carried out, on stderr, each one once. */
   async note(message: string): Promise<void> {
     if (this.mode.quiet || this.#noted.has(message)) return;
     this.#noted.add(message);
-    await this.stderr.write(`mvmctl: note: ${message}\n`);
+    await this.aside(`mvmctl: note: ${message}\n`);
   }
 }

@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { createError } from "@mvm/protocol/errors";
 
 /** Where bytes go: a write is done when the operating system has taken it, which is the back-pressure. */
 export interface Sink {
@@ -36,8 +37,18 @@ export function sinkOf(open: () => Stream, onClosed: () => void): Sink {
         if (closed || chunk.length === 0) return resolve();
         stream().write(chunk, (error) => {
           if (error === null || error === undefined || gone(error)) resolve();
-          else reject(error);
+          else reject(unwritable(error));
         });
       }),
   };
+}
+
+/** A full disk behind a redirection, for example: the command may have had its effect, its output did not arrive. */
+function unwritable(cause: NodeJS.ErrnoException): Error {
+  return createError("TRANSPORT_FAILED", {
+    message: `Cannot write the output: ${cause.code ?? cause.message}`,
+    hint: "Check where stdout is redirected to, and the free space there",
+    outcome: "unknown",
+    cause,
+  });
 }

@@ -49,7 +49,7 @@ export class Progress {
   #finish(phase: ProgressEvent & { readonly since: number }): void {
     if (!this.#drawn) return;
     this.#clear();
-    void this.sink.write(`  ${this.#line(phase, " ")}\n`);
+    this.#write(`  ${this.#line(phase, " ")}\n`);
   }
 
   #draw(): void {
@@ -57,12 +57,17 @@ export class Progress {
     this.#clear();
     this.#drawn = true;
     this.#frame = (this.#frame + 1) % this.#frames.length;
-    void this.sink.write(this.#line(this.#current, `${this.#frames[this.#frame]} `));
+    this.#write(this.#line(this.#current, `${this.#frames[this.#frame]} `));
   }
 
   #clear(): void {
-    if (this.#drawn) void this.sink.write(process.env["TERM"] === "dumb" ? "\r" : "\r\u001b[K");
+    if (this.#drawn) this.#write(process.env["TERM"] === "dumb" ? "\r" : "\r\u001b[K");
     this.#drawn = false;
+  }
+
+  /** Progress that cannot be shown is no reason to fail. */
+  #write(text: string): void {
+    this.sink.write(text).catch(() => undefined);
   }
 
   #line(phase: ProgressEvent & { readonly since: number }, mark: string): string {
