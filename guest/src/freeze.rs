@@ -20,10 +20,7 @@ pub struct Freezer {
 
 impl Freezer {
     pub fn new(disk: Option<OwnedFd>) -> Freezer {
-        Freezer {
-            disk,
-            frozen: false,
-        }
+        Freezer { disk, frozen: false }
     }
 
     pub fn refuse_if_frozen(&self) -> OpResult<()> {

@@ -87,11 +87,13 @@ pub fn assemble(parts: Parts, port: OwnedFd) -> Agent {
     let null = OFlags::RDWR | OFlags::CLOEXEC;
     let mut cgroups = Cgroups::new(parts.cgroup);
     cgroups.tidy();
+    let guard = exec::pressure::Guard::arm(cgroups.parent());
     let core = Core {
         out: channel::outbox::Outbox::new(),
         streams: Default::default(),
         commands: Default::default(),
         cgroups,
+        guard,
         spawner: Spawner {
             stack: Stack::new(),
             null: rustix::fs::open("/dev/null", null, Mode::empty()).expect("/dev/null"),

@@ -13,6 +13,7 @@ pub enum Token {
     Stderr(u32),
     Linger(u32),
     Socket(u32),
+    Pressure,
 }
 
 impl Token {
@@ -25,6 +26,7 @@ impl Token {
             Token::Stderr(id) => (4, id),
             Token::Linger(id) => (5, id),
             Token::Socket(id) => (6, id),
+            Token::Pressure => (7, 0),
         };
         (kind << 32) | u64::from(id)
     }
@@ -38,7 +40,8 @@ impl Token {
             3 => Token::Stdout(id),
             4 => Token::Stderr(id),
             5 => Token::Linger(id),
-            _ => Token::Socket(id),
+            6 => Token::Socket(id),
+            _ => Token::Pressure,
         }
     }
 }
@@ -73,6 +76,11 @@ impl Poller {
     pub fn add_both(&self, source: impl AsFd, token: Token) -> io::Result<()> {
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         self.add(source, token, flags)
+    }
+
+    /// Level-triggered: asking the kernel for a pressure event consumes it.
+    pub fn add_pressure(&self, source: impl AsFd) -> io::Result<()> {
+        self.add(source, Token::Pressure, EventFlags::PRI)
     }
 
     /// Turns an edge-triggered source into a level-triggered one, for readers that do not read to the end.

@@ -22,8 +22,7 @@ pub fn op_name(json: &[u8]) -> OpResult<Cow<'_, str>> {
 
 /// serde's own message may quote a value, so only its place is passed on.
 pub fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> OpResult<T> {
-    serde_json::from_slice(json)
-        .map_err(|error| OpError::invalid(format!("bad request: {}", safe_text(&error))))
+    serde_json::from_slice(json).map_err(|error| OpError::invalid(format!("bad request: {}", safe_text(&error))))
 }
 
 fn safe_text(error: &serde_json::Error) -> String {
@@ -103,7 +102,10 @@ pub enum StdinMode {
 }
 
 message!(Size { rows: u16, cols: u16 });
-message!(Hello { gen: u32, nonce: String });
+message!(Hello {
+    gen: u32,
+    nonce: String
+});
 message!(Resume {
     time_ns: String,
     entropy: String,

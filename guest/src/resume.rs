@@ -20,10 +20,7 @@ pub fn resume(core: &mut Core, json: &[u8]) -> OpResult<()> {
     let seed = base64::decode(&request.entropy)
         .filter(|seed| seed.len() == SEED_BYTES)
         .ok_or_else(|| OpError::invalid("entropy is not 64 bytes of base64"))?;
-    let time: i64 = request
-        .time_ns
-        .parse()
-        .map_err(|_| OpError::invalid("bad time_ns"))?;
+    let time: i64 = request.time_ns.parse().map_err(|_| OpError::invalid("bad time_ns"))?;
     check_names(&request)?;
     if core.is_init {
         set_time(time);

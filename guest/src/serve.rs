@@ -29,7 +29,7 @@ pub fn arguments() -> Option<Options> {
             _ => return None,
         }
     }
-    (options.fd > 2).then(|| options)
+    (options.fd > 2).then_some(options)
 }
 
 pub fn serve(options: Options) {

@@ -7,6 +7,7 @@ use crate::channel::outbox::Outbox;
 use crate::error::OpError;
 use crate::exec::cgroup::Cgroups;
 use crate::exec::linger::Lingering;
+use crate::exec::pressure::Guard;
 use crate::exec::process::Process;
 use crate::exec::spawn::Spawner;
 use crate::exec::table::Table;
@@ -28,6 +29,7 @@ pub struct Core {
     pub root: Root,
     pub freezer: Freezer,
     pub poller: Poller,
+    pub guard: Option<Guard>,
     pub timers: Timers,
     /// Variables that RESUME brought.
     pub base_env: BTreeMap<String, String>,

@@ -4,7 +4,7 @@ use super::core::Core;
 use super::session;
 use super::streams::Reply;
 use crate::error::{Kind, OpError, OpResult};
-use crate::exec::stdin::{Step, Stdin};
+use crate::exec::stdin::{Stdin, Step};
 use crate::exec::{command, control};
 use crate::files::{change, list, read, remove, stat, write};
 use crate::poll::Poller;

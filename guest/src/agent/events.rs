@@ -8,7 +8,11 @@ use crate::poll::Event;
 impl Core {
     pub fn source_ready(&mut self, key: u32, is_stderr: bool, event: Event) {
         if let Some(process) = self.commands.get_mut(key) {
-            let slot = if is_stderr { &mut process.stderr } else { &mut process.stdout };
+            let slot = if is_stderr {
+                &mut process.stderr
+            } else {
+                &mut process.stdout
+            };
             if let Some(source) = slot {
                 source.readable |= event.readable;
                 source.hangup |= event.hangup;
@@ -28,7 +32,10 @@ impl Core {
     }
 
     pub fn socket_ready(&mut self, id: u32, event: Event) {
-        if let Some(Stream { op: Op::Tunnel(tunnel), .. }) = self.streams.get_mut(id) {
+        if let Some(Stream {
+            op: Op::Tunnel(tunnel), ..
+        }) = self.streams.get_mut(id)
+        {
             tunnel.ready(event);
             self.streams.wake(id);
         }

@@ -4,7 +4,7 @@ use super::core::Core;
 use super::session::{self, State};
 use crate::channel::decoder::{Decoder, Item};
 use crate::clock::{self, MS};
-use crate::exec::{linger, reap};
+use crate::exec::{linger, pressure, reap};
 use crate::limits::OUTBOX_HARD;
 use crate::poll::{self, Event, Token};
 use crate::signals::Signals;
@@ -51,6 +51,9 @@ impl Agent {
     pub fn new(core: Core, port: OwnedFd, signals: Signals) -> io::Result<Agent> {
         core.poller.add_both(&port, Token::Port)?;
         core.poller.add_readable(&signals, Token::Signals)?;
+        if let Some(guard) = &core.guard {
+            core.poller.add_pressure(guard)?;
+        }
         Ok(Agent {
             core,
             port,
@@ -122,6 +125,7 @@ impl Agent {
             Token::Stdin(key) => self.core.resume_stdin(key),
             Token::Stdout(key) => self.core.source_ready(key, false, event),
             Token::Stderr(key) => self.core.source_ready(key, true, event),
+            Token::Pressure => pressure::stalled(&mut self.core),
             Token::Linger(id) => linger::discard(&mut self.core, id),
             Token::Socket(stream) => self.core.socket_ready(stream, event),
         }
@@ -144,7 +148,7 @@ impl Agent {
                 Ok(0) => {
                     self.port_readable = false;
                     self.hang_up();
-                    return (!self.core.is_init).then(|| Exit::Closed);
+                    return (!self.core.is_init).then_some(Exit::Closed);
                 }
                 Ok(count) => {
                     if self.link != Link::Up {

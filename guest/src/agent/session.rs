@@ -24,12 +24,7 @@ pub struct Violation;
 
 const CAPS: &str = r#"["exec","files","metrics","connect","freeze"]"#;
 
-pub fn frame(
-    core: &mut Core,
-    state: &mut State,
-    header: Header,
-    payload: &[u8],
-) -> Result<(), Violation> {
+pub fn frame(core: &mut Core, state: &mut State, header: Header, payload: &[u8]) -> Result<(), Violation> {
     match (header.kind, *state) {
         (Type::Hello, State::Greeting) => {
             welcome(core, payload)?;
@@ -113,7 +108,12 @@ pub fn answer(core: &mut Core, id: u32, outcome: Result<Reply, OpError>) {
         Ok(Reply::Json(json)) => core.out.result(id, &json),
         Ok(Reply::Stream(op)) => {
             core.streams.open(id, op);
-            if let Some(Stream { flow, op: Op::Upload(_), .. }) = core.streams.get_mut(id) {
+            if let Some(Stream {
+                flow,
+                op: Op::Upload(_),
+                ..
+            }) = core.streams.get_mut(id)
+            {
                 flow.widen(&mut core.out, id, crate::limits::UPLOAD_WINDOW);
             }
             core.streams.wake(id);

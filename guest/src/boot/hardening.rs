@@ -37,7 +37,10 @@ pub fn raise_limits() {
         (libc::RLIMIT_NOFILE, 4_096, 1_048_576),
         (libc::RLIMIT_CORE, 0, libc::RLIM_INFINITY),
     ] {
-        let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+        let limit = libc::rlimit {
+            rlim_cur: soft,
+            rlim_max: hard,
+        };
         // SAFETY: reads one rlimit.
         unsafe { libc::setrlimit(resource, &limit) };
     }

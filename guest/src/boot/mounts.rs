@@ -78,7 +78,11 @@ fn fill_root() {
         }
     };
     let no_devices = MountFlags::NOSUID | MountFlags::NODEV;
-    tmpfs("dev/pts", MountFlags::NOSUID | MountFlags::NOEXEC, "mode=620,gid=5,ptmxmode=666");
+    tmpfs(
+        "dev/pts",
+        MountFlags::NOSUID | MountFlags::NOEXEC,
+        "mode=620,gid=5,ptmxmode=666",
+    );
     tmpfs("dev/shm", no_devices, "mode=1777");
     tmpfs("run", no_devices, "mode=755,size=25%");
     let tmp = format!("{}/tmp", NEW);

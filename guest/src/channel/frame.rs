@@ -65,18 +65,12 @@ impl Type {
 
     fn to_guest(self) -> bool {
         use Type::*;
-        matches!(
-            self,
-            Hello | Resume | Request | Data | End | Credit | Cancel
-        )
+        matches!(self, Hello | Resume | Request | Data | End | Credit | Cancel)
     }
 
     #[cfg(test)]
     fn to_host(self) -> bool {
-        !matches!(
-            self,
-            Type::Hello | Type::Resume | Type::Request | Type::Cancel
-        )
+        !matches!(self, Type::Hello | Type::Resume | Type::Request | Type::Cancel)
     }
 
     fn is_session(self) -> bool {
@@ -95,10 +89,7 @@ impl Header {
         Self::parse_towards(bytes, Type::to_host)
     }
 
-    fn parse_towards(
-        bytes: &[u8; HEADER_BYTES],
-        direction: fn(Type) -> bool,
-    ) -> Result<Header, FrameError> {
+    fn parse_towards(bytes: &[u8; HEADER_BYTES], direction: fn(Type) -> bool) -> Result<Header, FrameError> {
         if bytes[0] != MAGIC {
             return Err(FrameError::BadMagic);
         }

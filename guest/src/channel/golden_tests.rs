@@ -26,16 +26,15 @@ struct Golden {
 }
 
 fn rows() -> Vec<Row> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../packages/protocol/fixtures/frames.json"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../packages/protocol/fixtures/frames.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits = text.as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    digits
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 fn error_name(error: FrameError) -> &'static str {
@@ -68,9 +67,7 @@ fn decode<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<(String, Vec<u8>)> 
                 seen.push(match item {
                     Item::Sync => ("sync".to_string(), Vec::new()),
                     Item::Violation(error) => (error_name(error).to_string(), Vec::new()),
-                    Item::Frame(header, range) => {
-                        (format!("{:?}", header), decoder.payload(range).to_vec())
-                    }
+                    Item::Frame(header, range) => (format!("{:?}", header), decoder.payload(range).to_vec()),
                 });
             }
         }

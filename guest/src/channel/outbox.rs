@@ -78,8 +78,7 @@ impl Outbox {
         match outcome {
             Ok(count) if count > 0 => {
                 let count = count.min(max);
-                self.buf[at..at + HEADER_BYTES]
-                    .copy_from_slice(&Header::encode(kind, false, stream, count));
+                self.buf[at..at + HEADER_BYTES].copy_from_slice(&Header::encode(kind, false, stream, count));
                 // SAFETY: `read` reports how many bytes of the reserved space it has initialised.
                 unsafe { self.buf.set_len(at + HEADER_BYTES + count) };
                 Ok(count)

@@ -59,8 +59,7 @@ impl Cgroups {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        let (empty, occupied): (Vec<_>, Vec<_>) =
-            self.occupied.drain(..).partition(|cgroup| !cgroup.is_populated());
+        let (empty, occupied): (Vec<_>, Vec<_>) = self.occupied.drain(..).partition(|cgroup| !cgroup.is_populated());
         self.occupied = occupied;
         for mut cgroup in empty {
             if self.free.len() < KEEP_FREE && !cgroup.spent.get() {
@@ -74,6 +73,11 @@ impl Cgroups {
             let spare = self.make();
             self.free.extend(spare);
         }
+    }
+
+    /// Of the cgroups whose command has ended, the one that still holds most memory.
+    pub fn largest_occupied(&self) -> Option<&Cgroup> {
+        self.occupied.iter().max_by_key(|cgroup| cgroup.memory())
     }
 
     /// An orphan was reaped: an occupied cgroup may be empty now.
@@ -122,6 +126,12 @@ impl Cgroup {
         open_at(&self.dir, "cgroup.kill", OFlags::WRONLY)
             .and_then(|fd| io::write(fd, b"1"))
             .is_ok()
+    }
+
+    /// Bytes charged to everything inside.
+    pub fn memory(&self) -> u64 {
+        let text = read_small(&self.dir, "memory.current", 64);
+        text.trim().parse().unwrap_or(0)
     }
 
     /// Any other signal, to each process that is inside right now.

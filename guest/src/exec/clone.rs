@@ -45,11 +45,7 @@ impl Stack {
 
 /// Starts `plan` in a new process, directly in `cgroup` if given. Returns once the child has exec'ed or exited;
 /// `plan` then says whether that failed.
-pub fn vfork(
-    stack: &mut Stack,
-    plan: &mut Plan,
-    cgroup: Option<BorrowedFd<'_>>,
-) -> Result<u32, Errno> {
+pub fn vfork(stack: &mut Stack, plan: &mut Plan, cgroup: Option<BorrowedFd<'_>>) -> Result<u32, Errno> {
     let base = stack.0.as_mut_ptr() as u64;
     let top = (base + STACK_BYTES as u64) & !15;
     let mut args = CloneArgs {

@@ -26,9 +26,7 @@ pub fn exec(core: &mut Core, stream: u32, json: &[u8]) -> OpResult<Reply> {
     if let Some(evicted) = core.commands.ensure_room()? {
         core.retire(evicted);
     }
-    let user = core
-        .users
-        .find(&core.root, request.user.as_deref().unwrap_or("user"))?;
+    let user = core.users.find(&core.root, request.user.as_deref().unwrap_or("user"))?;
     let cwd = working_directory(core, request.cwd.as_deref(), &user.home);
     let (envp, path) = env::build(&user, request.pty.is_some(), &core.base_env, &request.env.0);
     let candidates = env::candidates(&request.argv[0], path);
@@ -118,6 +116,7 @@ fn register(
         ended: None,
         timed_out: false,
         kill_sent: false,
+        starved: false,
         stdout_bytes: 0,
         stderr_bytes: 0,
         last_output: started_at,

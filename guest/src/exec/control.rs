@@ -34,9 +34,11 @@ pub fn resize(core: &mut Core, json: &[u8]) -> OpResult<Reply> {
     let Resize { pid, rows, cols, .. } = request::parse(json)?;
     let key = core.commands.key_of(pid)?;
     let process = core.commands.get_mut(key);
-    match process.filter(|process| process.terminal).and_then(|process| process.stdout.as_ref()) {
-        Some(master) => pty::resize(&master.fd, &Size { rows, cols })
-            .map_err(|errno| OpError::sys(errno, "resize"))?,
+    match process
+        .filter(|process| process.terminal)
+        .and_then(|process| process.stdout.as_ref())
+    {
+        Some(master) => pty::resize(&master.fd, &Size { rows, cols }).map_err(|errno| OpError::sys(errno, "resize"))?,
         None => return Err(OpError::invalid("the command has no terminal")),
     }
     Ok(Reply::empty())

@@ -9,12 +9,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 type Vars = BTreeMap<String, String>;
 
 /// Base, then what RESUME brought, then the request's own; later wins. Returns the array and the PATH in force.
-pub fn build<'a>(
-    user: &'a User,
-    pty: bool,
-    resumed: &'a Vars,
-    own: &'a Vars,
-) -> (CStrings, &'a str) {
+pub fn build<'a>(user: &'a User, pty: bool, resumed: &'a Vars, own: &'a Vars) -> (CStrings, &'a str) {
     let base = [
         ("HOME", user.home.as_str()),
         ("USER", user.name.as_str()),

@@ -9,6 +9,7 @@ pub mod cstrings;
 pub mod env;
 pub mod linger;
 pub mod output;
+pub mod pressure;
 pub mod process;
 pub mod pty;
 pub mod reap;

@@ -42,6 +42,8 @@ pub struct Process {
     pub ended: Option<Ended>,
     pub timed_out: bool,
     pub kill_sent: bool,
+    /// The agent ended it for memory; the kernel's own kills are counted in the cgroup.
+    pub starved: bool,
     pub stdout_bytes: u64,
     pub stderr_bytes: u64,
     pub last_output: u64,
@@ -107,7 +109,7 @@ impl Process {
             exit_code: exited.then(|| libc::WEXITSTATUS(ended.status)),
             signal: (!exited).then(|| libc::WTERMSIG(ended.status)),
             timed_out: self.timed_out,
-            oom_killed: self.cgroup.as_ref().map_or(false, Cgroup::was_oom_killed),
+            oom_killed: self.starved || self.cgroup.as_ref().map_or(false, Cgroup::was_oom_killed),
             stdout_bytes: self.stdout_bytes,
             stderr_bytes: self.stderr_bytes,
             duration_ms: crate::clock::tenths(ended.at.saturating_sub(self.started_at)),

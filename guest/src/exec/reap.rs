@@ -32,7 +32,7 @@ fn wait_any() -> Option<(u32, i32, u64)> {
         (pid, usage.assume_init())
     };
     let cpu_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
-    (pid > 0).then(|| (pid as u32, status, cpu_ns))
+    (pid > 0).then_some((pid as u32, status, cpu_ns))
 }
 
 fn nanoseconds(time: libc::timeval) -> u64 {

@@ -58,13 +58,7 @@ impl Stdin {
         self.after(poller, key, sent, waiting)
     }
 
-    fn after(
-        &mut self,
-        poller: &Poller,
-        key: u32,
-        sent: rustix::io::Result<usize>,
-        offered: usize,
-    ) -> Step {
+    fn after(&mut self, poller: &Poller, key: u32, sent: rustix::io::Result<usize>, offered: usize) -> Step {
         let freed = match sent {
             Ok(sent) => sent as u64,
             // EPIPE: the command closed its stdin. What it will not read counts as consumed.

@@ -3,9 +3,9 @@
 use super::output;
 use crate::agent::core::Core;
 use crate::agent::timers::Due;
+use crate::channel::frame::Type;
 use crate::clock::MS;
 use crate::error::{Kind, OpError, Outcome};
-use crate::channel::frame::Type;
 use crate::limits::{DRAIN_SILENCE_MS, KILL_PATIENCE_MS};
 
 pub fn arm(core: &mut Core, key: u32, at: u64) {

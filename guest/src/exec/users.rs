@@ -66,7 +66,7 @@ fn look_up(passwd: &str, spec: &str) -> Option<User> {
         };
         let wanted = uid.map_or(user.name == spec, |uid| uid == user.uid);
         let usable = !user.home.contains('\0') && !user.name.contains('\0');
-        (wanted && usable).then(|| user)
+        (wanted && usable).then_some(user)
     });
     if found.is_none() {
         found = builtin(spec, uid);
@@ -110,12 +110,19 @@ fn groups_of(group: &str, user: &User) -> Vec<u32> {
 
 fn id(text: &str) -> Option<u32> {
     // u32::MAX means "unchanged" to the kernel.
-    text.parse().ok().filter(|&id: &u32| id != u32::MAX && !text.starts_with('+'))
+    text.parse()
+        .ok()
+        .filter(|&id: &u32| id != u32::MAX && !text.starts_with('+'))
 }
 
 fn stamp(root: &Root, path: &str) -> Stamp {
     let stat = root.stat_raw(path).ok()?;
-    Some((stat.st_ino, stat.st_mtime as i64, stat.st_mtime_nsec as u64, stat.st_size))
+    Some((
+        stat.st_ino,
+        stat.st_mtime as i64,
+        stat.st_mtime_nsec,
+        stat.st_size,
+    ))
 }
 
 fn slurp(root: &Root, path: &str) -> String {

@@ -24,9 +24,7 @@ pub fn list(root: &Root, json: &[u8]) -> OpResult<Reply> {
         return Err(OpError::invalid("limit must be between 1 and 5000"));
     }
     let after = match &request.cursor {
-        Some(cursor) => {
-            Some(base64::decode(cursor).ok_or_else(|| OpError::invalid("bad cursor"))?)
-        }
+        Some(cursor) => Some(base64::decode(cursor).ok_or_else(|| OpError::invalid("bad cursor"))?),
         None => None,
     };
     let path = SafePath::parse(&request.path)?;
@@ -89,9 +87,7 @@ fn render(dir: &OwnedFd, names: &[Vec<u8>], more: bool) -> Vec<u8> {
     }
     json.extend_from_slice(br#"],"next":"#);
     match last {
-        Some(name) if cut => {
-            json.extend_from_slice(format!("\"{}\"", base64::encode(name)).as_bytes())
-        }
+        Some(name) if cut => json.extend_from_slice(format!("\"{}\"", base64::encode(name)).as_bytes()),
         _ => json.extend_from_slice(b"null"),
     }
     json.push(b'}');

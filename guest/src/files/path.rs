@@ -33,9 +33,7 @@ impl SafePath {
             match name {
                 "" | "." => {}
                 ".." => return Err(OpError::invalid("the path contains a '..' component")),
-                _ if name.len() > MAX_NAME => {
-                    return Err(OpError::invalid("a component is longer than 255 bytes"))
-                }
+                _ if name.len() > MAX_NAME => return Err(OpError::invalid("a component is longer than 255 bytes")),
                 _ => {
                     text.push('/');
                     text.push_str(name);
@@ -77,7 +75,10 @@ impl SafePath {
     /// `/a`, `/a/b`, `/a/b/c` for `/a/b/c`.
     pub fn prefixes(path: &str) -> impl Iterator<Item = &str> {
         let inner = path.char_indices().skip(1).filter(|(_, c)| *c == '/');
-        inner.map(|(at, _)| at).chain(Some(path.len())).map(move |at| &path[..at])
+        inner
+            .map(|(at, _)| at)
+            .chain(Some(path.len()))
+            .map(move |at| &path[..at])
     }
 }
 

@@ -33,8 +33,7 @@ pub fn readlink(root: &Root, json: &[u8]) -> OpResult<Reply> {
     if kind_of(&stat) != FileType::Symlink {
         return Err(OpError::sys(Errno::INVAL, path.as_str()));
     }
-    let target = rustix::fs::readlinkat(&fd, "", Vec::new())
-        .map_err(|errno| OpError::sys(errno, path.as_str()))?;
+    let target = rustix::fs::readlinkat(&fd, "", Vec::new()).map_err(|errno| OpError::sys(errno, path.as_str()))?;
     let (target, target_b64) = text_or_base64(target.as_bytes());
     let answer = Target { target, target_b64 };
     Ok(Reply::Json(serde_json::to_vec(&answer).unwrap_or_default()))

@@ -59,7 +59,11 @@ pub fn write(root: &Root, json: &[u8]) -> OpResult<Reply> {
         old => {
             let (file, temporary) = make_temporary(&dir).map_err(fail)?;
             let exclusive = request.exclusive;
-            let place = Place::Temporary { dir, name: temporary, exclusive };
+            let place = Place::Temporary {
+                dir,
+                name: temporary,
+                exclusive,
+            };
             let dressed = dress(&file, old.as_ref(), request.mode);
             if let Err(errno) = dressed {
                 remove_temporary(&place);
@@ -157,8 +161,7 @@ impl Upload {
         if self.size.map_or(false, |size| size != self.bytes) {
             return Err(self.wrong_size());
         }
-        self.commit()
-            .map_err(|errno| OpError::sys(errno, self.path.as_str()))?;
+        self.commit().map_err(|errno| OpError::sys(errno, self.path.as_str()))?;
         self.committed = true;
         Ok(format!(r#"{{"bytes":{}}}"#, self.bytes).into_bytes())
     }
@@ -168,7 +171,11 @@ impl Upload {
             set_mtime(&self.file, ms)?;
         }
         if let Place::Temporary { dir, name, exclusive } = &self.place {
-            let flags = if *exclusive { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+            let flags = if *exclusive {
+                RenameFlags::NOREPLACE
+            } else {
+                RenameFlags::empty()
+            };
             rustix::fs::renameat_with(dir, name.as_str(), dir, self.path.name(), flags)?;
         }
         Ok(())
