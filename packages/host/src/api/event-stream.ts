@@ -46,6 +46,16 @@ export class EventStream {
     return this.reply.raw.write(`${JSON.stringify(value)}\n`);
   }
 
+  /**
+   * Sends the head now: for whoever follows something that may be silent for long, and must not take that for a daemon
+   * that does not answer.
+   */
+  open(): void {
+    if (this.over) return;
+    this.begin();
+    this.reply.raw.flushHeaders();
+  }
+
   /** Resolves when the connection takes more, or has ended. */
   async drained(): Promise<void> {
     const { raw } = this.reply;

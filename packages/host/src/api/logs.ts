@@ -39,7 +39,9 @@ export function logRoutes(app: FastifyInstance, { services }: ApiContext): void 
         let ended = false;
         void over.then(() => ((ended = true), wake()));
         try {
-          for (const line of sandbox.logs.read(sources, sinceOf(since))) await send(stream, line);
+          const from = sinceOf(since);
+          if (follow === "true") stream.open();
+          for (const line of sandbox.logs.read(sources, from)) await send(stream, line);
           while (follow === "true" && !stream.ended) {
             for (const line of pending.splice(0)) await send(stream, line);
             if (dropped > 0) await send(stream, droppedNote(dropped));

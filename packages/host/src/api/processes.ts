@@ -66,6 +66,7 @@ export function processRoutes(app: FastifyInstance, { services }: ApiContext): v
         const sandbox = registry.get(request.params.ref, "follow a command of");
         const process = sandbox.processes.get(Number(request.params.pid), "commands.connect");
         const { from } = request.query;
+        stream.open();
         await followOutput(stream, process, from === undefined ? process.ring.cursor : Number(from));
       }),
   );
