@@ -44,9 +44,12 @@ export interface QemuFeatures {
   readonly ioUring: boolean;
 }
 
-/** CPU that a template is made for. TCG's `max` changes with QEMU, which is part of the template key. */
+/**
+ * CPU that a template is made for. TCG's `max` changes with QEMU, which is part of the template key. No guest gets
+ * virtualisation of its own: nested machines are the host kernel's (or QEMU's) most intricate code.
+ */
 export function cpuModel(accel: Accelerator): string {
-  return accel === "kvm" ? "host" : "max";
+  return `${accel === "kvm" ? "host" : "max"},vmx=off,svm=off`;
 }
 
 /** Names of the sockets in the sandbox's directory. */
