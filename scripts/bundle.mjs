@@ -22,9 +22,9 @@ const { outputFiles } = await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "none",
-  define: { MVMCTL_VERSION: JSON.stringify(version), "import.meta.url": "importMetaUrl" },
+  define: { MVMCTL_VERSION: JSON.stringify(version), "import.meta.url": "importMeta.url" },
   banner: {
-    js: '#!/usr/bin/env node\nconst importMetaUrl=require("node:url").pathToFileURL(__filename).href;',
+    js: '#!/usr/bin/env node\nconst importMeta={get url(){return require("node:url").pathToFileURL(__filename).href}};',
   },
   logLevel: "warning",
 });

@@ -11,8 +11,7 @@ import { openPlace } from "../../src/copy/host-place.js";
 import { ProtectedSources } from "../../src/copy/protected-sources.js";
 import { MemoryGuest } from "./memory-guest.js";
 
-const copyOutMs = 6000;
-const copyInMs = 2000;
+const wantedSteps = Number(process.env["MVM_RACE_STEPS"] ?? 1000);
 
 /** Exchanges two names as fast as the kernel can. */
 const racer = `
@@ -24,19 +23,17 @@ while True:
     libc.renameat2(-100, a, -100, b, 2)
 `;
 
-async function whileRacing(budgetMs: number, a: string, b: string, step: () => Promise<void>): Promise<number> {
+async function whileRacing(a: string, b: string, step: () => Promise<void>): Promise<void> {
   const child = spawn("python3", ["-c", racer, a, b], { stdio: ["ignore", "pipe", "inherit"] });
   try {
     await new Promise((resolve) => child.stdout.once("data", resolve));
-    let steps = 0;
-    for (const end = Date.now() + budgetMs; Date.now() < end; steps++) await step();
-    return steps;
+    for (let steps = 0; steps < wantedSteps; steps++) await step();
   } finally {
     child.kill("SIGKILL");
   }
 }
 
-test("copying out never writes through a directory that is exchanged for a link", { timeout: 30_000 }, async () => {
+test("copying out never writes through a directory that is exchanged for a link", { timeout: 600_000 }, async () => {
   const base = mkdtempSync(join(tmpdir(), "mvmctl-race-"));
   const outside = join(base, "outside");
   mkdirSync(outside);
@@ -47,7 +44,7 @@ test("copying out never writes through a directory that is exchanged for a link"
     children: [{ name: "sub", type: "directory", children: [{ name: "x", type: "file", content: "evil" }] }],
   });
   const outcomes = { copied: 0, refused: 0 };
-  const steps = await whileRacing(copyOutMs, join(base, "dest/tree/sub"), join(base, "dest/tree/swap"), async () => {
+  await whileRacing(join(base, "dest/tree/sub"), join(base, "dest/tree/swap"), async () => {
     try {
       using place = destination(join(base, "dest"), "tree");
       const shared = {
@@ -63,11 +60,11 @@ test("copying out never writes through a directory that is exchanged for a link"
     }
     expect(readdirSync(outside)).toEqual([]);
   });
-  console.log(`copy out: ${steps} steps, ${outcomes.copied} copied, ${outcomes.refused} refused, 0 escapes`);
-  expect(steps).toBeGreaterThan(500);
+  console.log(`copy out: ${outcomes.copied} copied, ${outcomes.refused} refused, 0 escapes`);
+  expect(Math.min(outcomes.copied, outcomes.refused)).toBeGreaterThan(0);
 });
 
-test("copying in never reads through a directory that is exchanged for a link", { timeout: 30_000 }, async () => {
+test("copying in never reads through a directory that is exchanged for a link", { timeout: 600_000 }, async () => {
   const base = mkdtempSync(join(tmpdir(), "mvmctl-race-"));
   mkdirSync(join(base, "secret"));
   writeFileSync(join(base, "secret/x"), "SECRET");
@@ -76,7 +73,7 @@ test("copying in never reads through a directory that is exchanged for a link", 
   symlinkSync(join(base, "secret"), join(base, "src/swap"));
   const protectedSources = new ProtectedSources(join(base, "state"), []);
   let read = 0;
-  const steps = await whileRacing(copyInMs, join(base, "src/sub"), join(base, "src/swap"), async () => {
+  await whileRacing(join(base, "src/sub"), join(base, "src/swap"), async () => {
     const guest = new MemoryGuest();
     using place = openPlace(join(base, "src"));
     await copyIn(place, "/in", {
@@ -91,7 +88,7 @@ test("copying in never reads through a directory that is exchanged for a link", 
       expect(bytes.toString()).toBe("public");
     }
   });
-  console.log(`copy in: ${steps} steps, ${read} files read, 0 escapes`);
-  expect(read).toBeGreaterThan(100);
+  console.log(`copy in: ${wantedSteps} steps, ${read} files read, 0 escapes`);
+  expect(read).toBeGreaterThan(0);
   expect(readFileSync(join(base, "secret/x"), "utf8")).toBe("SECRET");
 });
