@@ -1,4 +1,5 @@
 import { lstatSync, mkdirSync, type Stats } from "node:fs";
+import { dirname } from "node:path";
 import { SocketAuthError, toSandboxError } from "@mvm/protocol";
 
 const groupAndOthersWrite = 0o022;
@@ -40,10 +41,27 @@ export function checkDirectory(path: string, status: Stats, wanted: "private" | 
 export function ensurePrivateDirectory(path: string, wanted: "private" | "unwritable"): void {
   const operation = "daemon.start";
   try {
-    if (statusOf(path, operation) === null) mkdirSync(path, { mode: 0o700, recursive: true });
+    makeWithParents(path, operation);
   } catch (error) {
     throw toSandboxError(error, { dispatched: false, operation });
   }
   const status = statusOf(path, operation);
   if (status !== null) checkDirectory(path, status, wanted);
+}
+
+/**
+ * Node's recursive mkdir never returns where the kernel answers ENOENT below a directory that exists, as in `/proc`;
+ * one step at a time, that is an error like any other.
+ */
+function makeWithParents(path: string, operation: string): void {
+  const missing: string[] = [];
+  for (let at = path; statusOf(at, operation) === null; at = dirname(at)) missing.unshift(at);
+  for (const directory of missing) {
+    try {
+      mkdirSync(directory, { mode: 0o700 });
+    } catch (error) {
+      // Another client may make the same state root at the same moment.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
 }
