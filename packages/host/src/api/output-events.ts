@@ -40,7 +40,11 @@ export async function followOutput(stream: EventStream, process: Process, from: 
 }
 
 function sendChunk(stream: EventStream, { stream: event, data, cursor }: RingChunk): boolean {
-  return stream.send({ event, data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64"), cursor });
+  return stream.send({
+    event,
+    data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64"),
+    cursor,
+  });
 }
 
 async function nextChange(stream: EventStream, { events }: Process): Promise<void> {

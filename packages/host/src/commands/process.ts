@@ -3,6 +3,7 @@ import { limits, OutcomeUnknownError, type CommandResult, type ExecResult } from
 import { OutputCapture } from "@mvm/protocol/capture";
 import type { AgentSession, AgentStream } from "../agent/types.js";
 import { checkedAnswer } from "../sandboxes/agent-answer.js";
+import { outputPassed } from "./flood-relief.js";
 import { OutputRing, type OutputStream, type RingChunk } from "./ring.js";
 
 /** Output of a command that is not background is kept for late readers only a little: its caller has it. Bytes. */
@@ -109,9 +110,11 @@ export class Process {
 
   private onData(stream: OutputStream, data: Uint8Array): void {
     this[stream].push(data);
-    const chunk = this.ring.push(stream, data);
+    this.ring.push(stream, data);
+    const chunk = { stream, data, cursor: this.ring.cursor };
     this.events.emit("output");
     const size = data.byteLength;
+    outputPassed(size);
     // Handlers of the session must not throw: a failing reader loses its output, the command goes on.
     const grant = (): void => this.stream.grant(size);
     void (async () => this.sink?.(chunk))().then(grant, grant);

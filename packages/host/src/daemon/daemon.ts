@@ -5,7 +5,7 @@ import { createApi } from "../api/server.js";
 import type { Backend } from "../backends/backend.js";
 import { openImages, type ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
-import { startReaper } from "../reaper/reaper.js";
+import { type Reaper, startReaper } from "../reaper/reaper.js";
 import { BackgroundTasks } from "../sandboxes/background-tasks.js";
 import { availableMb, defaultMemoryRule, memoryObstacle } from "../sandboxes/host-memory.js";
 import { IdempotencyKeys } from "../sandboxes/idempotency.js";
@@ -22,7 +22,7 @@ export interface DaemonOptions {
   readonly home: HomeLayout;
   readonly log: Logger;
   readonly version: string;
-  readonly backends: (images: ImageAccess) => readonly Backend[];
+  readonly backends: (images: ImageAccess, reaper: Reaper) => readonly Backend[];
   readonly images?: ImageAccess;
   /** Called when the daemon wants to end: asked by a client, or idle. */
   readonly onStop: (why: string) => void;
@@ -49,7 +49,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const services: Services = {
     home,
     log,
-    backends: options.backends(images),
+    backends: options.backends(images, reaper),
     images,
     registry,
     reaper,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { constants } from "node:os";
+import { closeSync, constants, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { constants as osConstants } from "node:os";
 import process from "node:process";
 
 /** Status with which flock(1) ends when another daemon of this home holds the lock. */
@@ -35,6 +35,8 @@ export function heldLock(path: string): number | undefined {
  * For a daemon that was started by hand; the launcher starts it under the lock at once.
  */
 export function runUnderLock(path: string, command: readonly string[]): void {
+  // flock would make the file with whatever the umask leaves.
+  closeSync(openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
   const child = spawn("flock", ["--no-fork", "-n", "-E", String(lockedExitCode), path, ...command], {
     stdio: "inherit",
   });
@@ -46,6 +48,6 @@ export function runUnderLock(path: string, command: readonly string[]): void {
   });
   child.on("exit", (code, signal) => {
     if (code === lockedExitCode) process.stderr.write(`mvmd: another daemon already serves this home\n`);
-    process.exitCode = code ?? (signal === null ? 1 : 128 + constants.signals[signal]);
+    process.exitCode = code ?? (signal === null ? 1 : 128 + osConstants.signals[signal]);
   });
 }

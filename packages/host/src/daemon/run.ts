@@ -35,7 +35,9 @@ export async function runDaemon(root: string): Promise<void> {
     home,
     log,
     version: packageVersion(),
-    backends: () => [createQemuBackend({ home: home.root, bootFiles: bootFilesOf(home.root), warmUp: warmUpOf })],
+    backends: (_images, guard) => [
+      createQemuBackend({ home: home.root, bootFiles: bootFilesOf(home.root), warmUp: warmUpOf, guard }),
+    ],
     onStop: stop,
   });
 }

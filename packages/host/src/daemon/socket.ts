@@ -19,6 +19,8 @@ export interface DaemonSocket {
  */
 export async function listenOnSocket(http: HttpServer, path: string, log: Logger): Promise<DaemonSocket> {
   let current = await bind(http, path);
+  // Node looks for heads that take too long once its server listens. This one is handed its connections and never does.
+  http.emit("listening");
   let rebinding = false;
   const watch = setInterval(() => {
     if (rebinding || current.isStillThere()) return;

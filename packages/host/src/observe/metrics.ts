@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentMetrics, SandboxMetricsDocument } from "@mvm/protocol";
 import { isAlive } from "../processes/identity.js";
@@ -48,8 +48,8 @@ function processNumbers({ identity, live }: Sandbox): { cpu_ms: number | null; r
 /** Blocks the sandbox's files really take. */
 async function diskBytes(directory: string): Promise<number | null> {
   try {
-    const sizes = (await readdir(directory)).map(async (name) => {
-      const at = await stat(join(directory, name)).catch(() => undefined);
+    const sizes = (await readdir(directory, { recursive: true })).map(async (name) => {
+      const at = await lstat(join(directory, name)).catch(() => undefined);
       return at?.isFile() === true ? at.blocks * 512 : 0;
     });
     return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);

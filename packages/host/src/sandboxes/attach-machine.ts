@@ -36,7 +36,8 @@ export function attachMachine(
   const live = { machine, session };
   sandbox.live = live;
   sandbox.identity = machine.identity;
-  sandbox.confinement = machine.confinement;
+  // An adopted machine was confined by the daemon that started it; that one wrote down how.
+  if (greeting !== "adopted") sandbox.confinement = machine.confinement;
 
   const oomBefore = oomKillsSeen();
   void machine.exited.then((exit) => {

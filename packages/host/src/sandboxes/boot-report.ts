@@ -24,10 +24,9 @@ export function bootReport(sandbox: Sandbox): BootReport {
     sandbox_id: sandbox.id,
     start: boot.start,
     total_ms: boot.totalMs,
-    phases: Object.entries(boot.phases).map(([phase, ms]) => ({
-      phase,
-      ms: Math.max(0, Math.round(ms * 1000) / 1000),
-    })),
+    phases: Object.entries(boot.phases)
+      .map(([phase, ms]) => ({ phase, ms: Math.max(0, Math.round(ms * 1000) / 1000) }))
+      .sort((a, b) => a.ms - b.ms),
     template: sandbox.identity?.template ?? null,
     accel: accelOf(sandbox),
     isolation: isolationOf(accelOf(sandbox)),

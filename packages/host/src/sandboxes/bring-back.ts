@@ -24,6 +24,9 @@ export async function bringBack(services: Services, state: StateFile, backend: B
   if (state.state !== "stopped" && state.state !== "failed") {
     const problem = await adopt(services, sandbox, state);
     if (problem !== undefined) await lose(services, sandbox, state, problem);
+  } else {
+    // The former daemon died while it was stopping this one.
+    await reapLeftovers(sandbox.id, state, sandbox.backend);
   }
   armTtl(services, sandbox);
   return sandbox;

@@ -7,10 +7,11 @@ import { newSandbox, type Sandbox } from "./sandbox.js";
 /**
  * Writes a sandbox's state down. What outlives the daemon (detached sandboxes) also survives a power failure; an attached
  * one ends with the daemon whatever happens, so its file only has to be whole.
+ * @param intent what it is about to become: what the next daemon shall finish if this one dies on the way
  */
-export function persist(sandbox: Sandbox): void {
+export function persist(sandbox: Sandbox, intent: Partial<Pick<StateFile, "state" | "reason">> = {}): void {
   const durable = sandbox.detached && sandbox.state !== "creating";
-  writeStateFile(sandbox.files.state, toStateFile(sandbox), { durable });
+  writeStateFile(sandbox.files.state, { ...toStateFile(sandbox), ...intent }, { durable });
 }
 
 function toStateFile(sandbox: Sandbox): StateFile {

@@ -29,12 +29,13 @@ export interface RecoveryReport {
  */
 export async function recoverSandboxes(services: Services): Promise<RecoveryReport> {
   const report: RecoveryReport = { recovered: [], removed: [], quarantined: [] };
+  await Promise.all(services.backends.map((backend) => backend.recover?.()));
   const names = readdirSync(services.home.sandboxes).sort();
   const next = names.values();
   const worker = async (): Promise<void> => {
     for (const name of next) await recoverOne(services, name, report);
   };
-  await Promise.all(Array.from({ length: adoptionsAtOnce }, worker));
+  await Promise.all(Array.from({ length: adoptionsAtOnce }, () => worker()));
   services.log.info(
     { recovered: report.recovered.length, removed: report.removed.length, quarantined: report.quarantined.length },
     "recovery finished",

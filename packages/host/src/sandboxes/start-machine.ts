@@ -41,7 +41,7 @@ export async function startMachine(services: Services, sandbox: Sandbox, options
       ...(options.onNotice && { onNotice: options.onNotice }),
       onSpawned: (identity) => journalSpawn(services, sandbox, identity),
     });
-    for (const [phase, ms] of Object.entries(machine.timings)) phases[phase] = backendBegan + ms;
+    for (const [phase, ms] of Object.entries(machine.timings)) phases[phase.replace(/_ms$/, "")] = backendBegan + ms;
     phases["started"] = at();
     const live = attachMachine(services, sandbox, machine, machine.start === "cold" ? "boot" : "restore", options.env);
     sandbox.boot = { start: machine.start === "adopted" ? "template" : machine.start, totalMs: at(), phases };

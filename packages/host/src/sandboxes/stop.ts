@@ -23,6 +23,11 @@ export async function stopSandbox(services: Services, sandbox: Sandbox): Promise
 }
 
 async function run(services: Services, sandbox: Sandbox, live: Live): Promise<void> {
+  // From now on only this file knows the environment a later start needs.
+  const env = sandbox.plan.env;
+  if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));
+  // A daemon that dies from here on leaves a sandbox that is being stopped, not one whose machine was lost.
+  if (sandbox.detached) persist(sandbox, { state: "stopped", reason: "stopped" });
   const patience = deadline("shutdown", live.machine.identity.accel);
   const clean = await shutDown(live, patience);
   fault("stop.before-kill");
@@ -30,9 +35,6 @@ async function run(services: Services, sandbox: Sandbox, live: Live): Promise<vo
   fault("stop.after-kill");
   moveTo(sandbox, "stopped", "stopped");
   sandbox.logs.event("stopped", { clean });
-  // From now on only this file knows the environment a later start needs.
-  const env = sandbox.plan.env;
-  if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));
   persist(sandbox);
 }
 

@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, realpathSync, type Stats } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
-import { SocketAuthError, VmConfigError } from "@mvm/protocol/errors";
+import { isSandboxError, SocketAuthError, VmConfigError } from "@mvm/protocol/errors";
 import { homeLayout, type HomeLayout } from "./layout.js";
 
 /** Longest path of a Unix socket on Linux, without the terminating NUL. */
@@ -30,7 +30,7 @@ export function stateRoot(env: Readonly<Record<string, string | undefined>>): st
  * Makes the state root if there is none, refuses one that others could have prepared or can change, and makes its
  * directories, all 0700. Sets the umask of the process, so that everything made later is private too.
  * @throws {SocketAuthError} the directory cannot be trusted
- * @throws {VmConfigError} the path cannot hold the daemon's socket
+ * @throws {VmConfigError} the path cannot hold the daemon's socket, or the file system refuses it
  */
 export function openHome(root: string): HomeLayout {
   process.umask(0o077);
@@ -42,13 +42,26 @@ export function openHome(root: string): HomeLayout {
       hint: "Set MVM_HOME to a shorter path",
     });
   }
-  mkdirSync(dirname(root), { recursive: true });
-  makePrivate(root);
-  checkAncestors(dirname(realpathSync(root)));
-  for (const directory of [layout.run, layout.sandboxes, layout.quarantine, layout.logs, layout.temporary]) {
-    makePrivate(directory);
+  try {
+    mkdirSync(dirname(root), { recursive: true });
+    makePrivate(root);
+    checkAncestors(dirname(realpathSync(root)));
+    for (const directory of [layout.run, layout.sandboxes, layout.quarantine, layout.logs, layout.temporary]) {
+      makePrivate(directory);
+    }
+  } catch (error) {
+    throw isSandboxError(error) ? error : unusable(root, error as NodeJS.ErrnoException);
   }
   return layout;
+}
+
+/** The file system refuses: no space, no permission, a file where a directory should be. */
+function unusable(root: string, cause: NodeJS.ErrnoException): VmConfigError {
+  return new VmConfigError({
+    message: `Cannot use the state root "${root}": ${cause.message}`,
+    hint: "Set MVM_HOME to a directory that this user can write to",
+    cause,
+  });
 }
 
 function makePrivate(directory: string): void {

@@ -3,10 +3,7 @@ import { expect, test } from "vitest";
 import { OutputRing } from "../../src/commands/ring.js";
 
 const text = (ring: OutputRing, from: number): string =>
-  ring
-    .since(from)
-    .chunks.map(({ data }) => data.toString("latin1"))
-    .join("");
+  Buffer.concat(ring.since(from).chunks.map(({ data }) => data)).toString("latin1");
 
 test("replays from any position, also within a chunk", () => {
   const ring = new OutputRing(10_000);
@@ -43,7 +40,7 @@ test("one-byte writes without end stay bounded and fast", () => {
   const ring = new OutputRing(64 * 1024);
   const began = performance.now();
   for (let n = 0; n < 1_000_000; n++) ring.push(n % 2 === 0 ? "stdout" : "stderr", Buffer.from([n & 0xff]));
-  expect(ring.since(0).chunks.length).toBeLessThan(600);
+  expect(ring.since(0).chunks.length).toBeLessThanOrEqual(4_097);
   expect(ring.since(0).lostBytes).toBe(ring.oldest);
   expect(performance.now() - began).toBeLessThan(5_000);
 });

@@ -1,4 +1,4 @@
-import { rmSync, statSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
@@ -8,11 +8,16 @@ test("the socket is ours alone, and there is no other way in", async () => {
   const { home } = await testDaemon();
   expect(statSync(join(home, "run/mvmd.sock")).mode & 0o777).toBe(0o600);
   expect(statSync(join(home, "run")).mode & 0o777).toBe(0o700);
-  const listening = ["tcp", "tcp6"].flatMap((name) =>
-    readFileSync(`/proc/self/net/${name}`, "utf8").split("\n").slice(1),
-  );
-  const inodes = listening.filter((line) => / 0A /.test(line)).map((line) => line.trim().split(/\s+/)[9]);
-  void inodes;
+  const lines = ["tcp", "tcp6"].flatMap((name) => readFileSync(`/proc/self/net/${name}`, "utf8").split("\n").slice(1));
+  const listening = lines.map((line) => line.trim().split(/\s+/)).filter((fields) => fields[3] === "0A");
+  const ours = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
+  for (const fields of listening) expect(ours).not.toContain(`socket:[${fields[9]}]`);
   expect(readFileSync("/proc/self/net/unix", "utf8")).not.toMatch(/@.*mvmd/);
 });
 
