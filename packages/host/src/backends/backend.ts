@@ -92,6 +92,8 @@ export interface BackendReport {
 /** One way of running machines. Only `backends/<name>` knows how. */
 export interface Backend {
   readonly name: "qemu" | "memory";
+  /** Makes order after a former daemon, before anything is started: its half-made templates and the machines that made them. */
+  recover?(): Promise<void>;
   /** Facts about this host, cached; `refresh` probes again. */
   probe(options?: { refresh?: boolean; signal?: AbortSignal }): Promise<BackendReport>;
   /**

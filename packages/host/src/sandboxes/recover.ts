@@ -29,13 +29,15 @@ export interface RecoveryReport {
  */
 export async function recoverSandboxes(services: Services): Promise<RecoveryReport> {
   const report: RecoveryReport = { recovered: [], removed: [], quarantined: [] };
-  await Promise.all(services.backends.map((backend) => backend.recover?.()));
+  for (const backend of services.backends) await backend.recover?.();
   const names = readdirSync(services.home.sandboxes).sort();
   const next = names.values();
   const worker = async (): Promise<void> => {
     for (const name of next) await recoverOne(services, name, report);
   };
-  await Promise.all(Array.from({ length: adoptionsAtOnce }, () => worker()));
+  const workers: Promise<void>[] = [];
+  for (let n = 0; n < adoptionsAtOnce; n++) workers.push(worker());
+  await Promise.all(workers);
   services.log.info(
     { recovered: report.recovered.length, removed: report.removed.length, quarantined: report.quarantined.length },
     "recovery finished",

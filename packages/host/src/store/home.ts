@@ -59,7 +59,7 @@ export function openHome(root: string): HomeLayout {
 function unusable(root: string, cause: NodeJS.ErrnoException): VmConfigError {
   return new VmConfigError({
     message: `Cannot use the state root "${root}": ${cause.message}`,
-    hint: "Set MVM_HOME to a directory that this user can write to",
+    hint: "Set MVM_HOME to a directory that this user can write to and that has space",
     cause,
   });
 }

@@ -1,16 +1,26 @@
 import { lstatSync, mkdirSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
-import { SocketAuthError, toSandboxError } from "@mvm/protocol";
+import { SocketAuthError, VmConfigError } from "@mvm/protocol";
 
 const groupAndOthersWrite = 0o022;
 const groupAndOthers = 0o077;
+
+/** The file system refuses: no space, no permission, a file where a directory should be. */
+function unusable(path: string, cause: unknown, operation: string): VmConfigError {
+  return new VmConfigError({
+    message: `Cannot use the directory "${path}": ${(cause as Error).message}`,
+    hint: "Set MVM_HOME to a directory that this user can write to and that has space",
+    operation,
+    cause,
+  });
+}
 
 /** The entry's own status, not that of what it links to; null when it does not exist. */
 export function statusOf(path: string, operation: string): Stats | null {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) ?? null;
   } catch (error) {
-    throw toSandboxError(error, { dispatched: false, operation });
+    throw unusable(path, error, operation);
   }
 }
 
@@ -43,7 +53,7 @@ export function ensurePrivateDirectory(path: string, wanted: "private" | "unwrit
   try {
     makeWithParents(path, operation);
   } catch (error) {
-    throw toSandboxError(error, { dispatched: false, operation });
+    throw unusable(path, error, operation);
   }
   const status = statusOf(path, operation);
   if (status !== null) checkDirectory(path, status, wanted);

@@ -15,6 +15,7 @@ import { isAlive, killIfSame } from "../../processes/identity.js";
 import { cpuModel, qemuCommandLine, sockets } from "./command-line.js";
 import { tryConnect } from "./connect.js";
 import { hostCpu, KvmProbe } from "./kvm-verdict.js";
+import type { Guard } from "./helpers.js";
 import { launch, type LaunchHost } from "./launch.js";
 import { QemuMachine } from "./machine.js";
 import { makeTemplate } from "./make-template.js";
@@ -44,6 +45,8 @@ export interface QemuBackendOptions {
   readonly bootFiles: () => Promise<BootFiles>;
   /** Programs a template of this image runs before it is saved. */
   readonly warmUp: (imageName: string) => readonly (readonly string[])[];
+  /** Told of the machines that belong to no sandbox: they die with the daemon. */
+  readonly guard: Guard;
 }
 
 /** Machines in QEMU: `-M microvm`, no network card, started from templates. */
@@ -62,7 +65,7 @@ class QemuBackend implements Backend {
   constructor(options: QemuBackendOptions) {
     this.#options = options;
     this.#templates = new TemplateStore(options.home);
-    this.#kvm = new KvmProbe(options.home);
+    this.#kvm = new KvmProbe(options.home, options.guard);
   }
 
   async probe(options: { refresh?: boolean } = {}): Promise<BackendReport> {
@@ -73,6 +76,10 @@ class QemuBackend implements Backend {
       reason: `not probed: ${error instanceof Error ? error.message : "unknown"}`,
     }));
     return qemuReport(facts, kvm);
+  }
+
+  async recover(): Promise<void> {
+    await Promise.all([this.#templates.sweep(), this.#kvm.sweep()]);
   }
 
   async start(spec: MachineSpec, options: StartOptions = {}): Promise<Machine> {
@@ -86,11 +93,15 @@ class QemuBackend implements Backend {
     const make = (template: Template["files"]): Promise<void> =>
       makeTemplate(
         host,
-        { ...spec, ...boot, accel, image: spec.image.path, uid: this.#uids.templateUid, warmUp: inputs.warmUp },
+        {
+          ...{ ...spec, ...boot, accel, image: spec.image.path },
+          ...{ uid: this.#uids.templateUid, warmUp: inputs.warmUp, guard: this.#options.guard },
+        },
         template,
         options,
       );
-    const template = await this.#templates.ensure(inputs, make);
+    const ensure = () => this.#templates.ensure(inputs, make, options.signal);
+    const template = await ensure();
     const prepared = performance.now() - begin;
     try {
       return await this.#launch(host, spec, accel, boot, template, prepared, options);
@@ -98,7 +109,7 @@ class QemuBackend implements Backend {
       // A QEMU that ends while it loads means that this template does not fit it after all: made anew once.
       if (!(error instanceof VmQemuCrashError) || spec.keepDisk === true) throw error;
       await this.#templates.discard(template.key);
-      return this.#launch(host, spec, accel, boot, await this.#templates.ensure(inputs, make), prepared, options);
+      return this.#launch(host, spec, accel, boot, await ensure(), prepared, options);
     }
   }
 
@@ -228,7 +239,11 @@ class QemuBackend implements Backend {
     await mkdir(files.directory, { recursive: true, mode: 0o700 });
     if (spec.keepDisk === true)
       await Promise.all(Object.values(sockets).map((name) => rm(join(files.directory, name), { force: true })));
-    else await Promise.all([copyOverlay(template.files.overlay, files.overlay), link(template.files.disk, files.base)]);
+    else {
+      // A start that is repeated with a new template finds the link to the old one.
+      await rm(files.base, { force: true });
+      await Promise.all([copyOverlay(template.files.overlay, files.overlay), link(template.files.disk, files.base)]);
+    }
     const restore = spec.keepDisk !== true;
     const machine = await launch(host, {
       cookie: spec.sandboxId,
@@ -250,7 +265,11 @@ class QemuBackend implements Backend {
       onSpawned: options.onSpawned,
     });
     machine.timings["prepared_ms"] = preparedMs;
-    void machine.exited.then(() => this.#uids.free(uid));
+    void machine.exited.then(({ by, code }) => {
+      this.#uids.free(uid);
+      // A guest that powers off ends QEMU with 0, a fault of QEMU by a signal; 1 is a state that it could not load.
+      if (restore && by === "exit" && code === 1) void this.#templates.discard(template.key);
+    });
     return machine;
   }
 }

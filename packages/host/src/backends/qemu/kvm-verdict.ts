@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { release } from "node:os";
 import type { Readable } from "node:stream";
 import type { HostFacts } from "./probe.js";
 import { createOverlay } from "./disks.js";
+import { type Guard, helperCookie, removeWithMachines } from "./helpers.js";
 import { launch, type LaunchHost } from "./launch.js";
 import { lastWords } from "./process.js";
 
@@ -17,6 +18,7 @@ export interface KvmVerdict {
 
 /** The real guest kernel prints its first line within half a second on hardware; this is when hope ends. */
 const firstLineMs = 5_000;
+const probePrefix = "kvm-probe-";
 
 /**
  * Boots the real kernel under KVM until it prints something. That `/dev/kvm` opens proves nothing: nested or
@@ -24,10 +26,19 @@ const firstLineMs = 5_000;
  */
 export class KvmProbe {
   readonly #home: string;
+  readonly #guard: Guard;
   #verdict: Promise<KvmVerdict> | undefined;
 
-  constructor(home: string) {
+  constructor(home: string, guard: Guard) {
     this.#home = home;
+    this.#guard = guard;
+  }
+
+  /** Ends and removes what a killed probe left behind. */
+  async sweep(): Promise<void> {
+    const root = join(this.#home, "tmp");
+    const names = await readdir(root).catch(() => [] as string[]);
+    await removeWithMachines(names.filter((name) => name.startsWith(probePrefix)).map((name) => join(root, name)));
   }
 
   /** @param boot kernel files; needed only when no kept verdict fits this host */
@@ -66,14 +77,14 @@ export class KvmProbe {
   }
 
   async #tryBoot(facts: HostFacts, files: { kernel: string; initramfs: string }): Promise<KvmVerdict> {
-    const directory = join(this.#home, "tmp", `kvm-probe-${randomBytes(4).toString("hex")}`);
+    const directory = join(this.#home, "tmp", `${probePrefix}${randomBytes(4).toString("hex")}`);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     try {
       const disk = join(directory, "disk.qcow2");
       await createOverlay(disk, 1);
       const host: LaunchHost = { binary: facts.qemu!.path, features: facts.features, cageTools: facts.cageTools };
       const machine = await launch(host, {
-        ...{ cookie: "kvm-probe", accel: "kvm", cpus: 1, memoryMb: 128, diskMb: 1, directory },
+        ...{ cookie: helperCookie(directory), accel: "kvm", cpus: 1, memoryMb: 128, diskMb: 1, directory },
         paths: {
           kernel: files.kernel,
           initramfs: files.initramfs,
@@ -81,6 +92,7 @@ export class KvmProbe {
           disk: { kind: "overlay", path: disk, base: files.initramfs },
         },
         ...{ mode: { kind: "boot", tscKhz: null }, uid: 65_534, start: "cold", template: null, debug: true },
+        onSpawned: (identity) => Promise.resolve(this.#guard.add(identity)),
       });
       try {
         const end = await Promise.race([
@@ -97,6 +109,7 @@ export class KvmProbe {
         };
       } finally {
         await machine.kill();
+        this.#guard.remove(machine.identity);
       }
     } catch (error) {
       return {

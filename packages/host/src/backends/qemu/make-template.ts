@@ -6,6 +6,7 @@ import type { AgentSession } from "../../agent/types.js";
 import type { Accelerator, StartOptions } from "../backend.js";
 import { ConsoleTail } from "./console-tail.js";
 import { createOverlay, formatDisk } from "./disks.js";
+import { type Guard, helperCookie } from "./helpers.js";
 import { launch, type LaunchHost } from "./launch.js";
 import type { QemuMachine } from "./machine.js";
 import type { TemplateFiles } from "./paths.js";
@@ -23,6 +24,7 @@ export interface MakeTemplateInput {
   readonly agent: string;
   readonly uid: number;
   readonly warmUp: readonly (readonly string[])[];
+  readonly guard: Guard;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function makeTemplate(
   await createOverlay(files.overlay, input.diskMb);
   options.onProgress?.({ phase: "template", detail: "booting the guest" });
   const machine = await launch(host, {
-    cookie: "template",
+    cookie: helperCookie(files.directory),
     accel: input.accel,
     cpus: input.cpus,
     memoryMb: input.memoryMb,
@@ -61,6 +63,7 @@ export async function makeTemplate(
     uid: input.uid,
     start: "cold",
     template: null,
+    onSpawned: (identity) => Promise.resolve(input.guard.add(identity)),
   });
   const console = new ConsoleTail(machine.console);
   try {
@@ -87,6 +90,7 @@ export async function makeTemplate(
     });
   } finally {
     await machine.kill();
+    input.guard.remove(machine.identity);
   }
   await rename(join(vm, "state"), files.state);
   await rename(ram, files.ram);

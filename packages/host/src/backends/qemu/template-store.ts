@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { removeWithMachines } from "./helpers.js";
 import { templateFiles, type TemplateFiles } from "./paths.js";
 import { templateKey, type TemplateInputs } from "./template-key.js";
 
@@ -12,13 +13,19 @@ export interface Template {
 
 const makingPrefix = ".making-";
 
+interface Making {
+  readonly template: Promise<Template>;
+  /** Of the caller that started it. */
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * Templates below `$MVM_HOME/templates`, one directory each, named by key. A directory gets its name when it is
  * complete and durable, so whatever carries a key may be used and whatever does not is rubbish.
  */
 export class TemplateStore {
   readonly #root: string;
-  readonly #making = new Map<string, Promise<Template>>();
+  readonly #making = new Map<string, Making>();
 
   /** @param home the state root; this process is the only one that writes to it */
   constructor(home: string) {
@@ -30,24 +37,40 @@ export class TemplateStore {
     const key = templateKey(inputs);
     const files = templateFiles(join(this.#root, key));
     try {
-      const record = JSON.parse(await readFile(files.record, "utf8")) as { key?: unknown };
-      return record.key === key ? { key, files } : undefined;
+      const record = JSON.parse(await readFile(files.record, "utf8")) as { key?: unknown; sizes?: unknown };
+      const whole = record.key === key && JSON.stringify(record.sizes) === JSON.stringify(await sizesOf(files));
+      return whole ? { key, files } : undefined;
     } catch {
       return undefined;
     }
   }
 
-  /** Finds the template or has it made. Callers that ask for the same one at the same time share one making. */
-  async ensure(inputs: TemplateInputs, make: (files: TemplateFiles) => Promise<void>): Promise<Template> {
-    const found = await this.find(inputs);
-    if (found !== undefined) return found;
+  /**
+   * Finds the template or has it made. Callers that ask for the same one at the same time share one making; when it ends
+   * because its caller has gone, the next of them takes over.
+   */
+  async ensure(
+    inputs: TemplateInputs,
+    make: (files: TemplateFiles) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<Template> {
     const key = templateKey(inputs);
-    let making = this.#making.get(key);
-    if (making === undefined) {
-      making = this.#make(key, inputs, make).finally(() => this.#making.delete(key));
-      this.#making.set(key, making);
+    for (;;) {
+      signal?.throwIfAborted();
+      const found = await this.find(inputs);
+      if (found !== undefined) return found;
+      const shared = this.#making.get(key);
+      if (shared === undefined) {
+        const template = this.#make(key, inputs, make).finally(() => this.#making.delete(key));
+        this.#making.set(key, { template, signal });
+        return await template;
+      }
+      try {
+        return await unlessAborted(shared.template, signal);
+      } catch (error) {
+        if (shared.signal?.aborted !== true) throw error;
+      }
     }
-    return making;
   }
 
   /** Takes a template out of use that machines fail to start from. Machines that run on it keep their open files. */
@@ -57,11 +80,11 @@ export class TemplateStore {
     await rm(away, { recursive: true, force: true });
   }
 
-  /** Removes what a killed making left behind. Returns the paths. */
+  /** Ends and removes what a killed making left behind. Returns the paths. */
   async sweep(): Promise<string[]> {
     const names = await readdir(this.#root).catch(() => [] as string[]);
     const stale = names.filter((name) => name.startsWith(makingPrefix)).map((name) => join(this.#root, name));
-    for (const path of stale) await rm(path, { recursive: true, force: true });
+    await removeWithMachines(stale);
     return stale;
   }
 
@@ -71,9 +94,17 @@ export class TemplateStore {
     try {
       const files = templateFiles(making);
       await make(files);
-      const record = { schema_version: 1, key, created_at: new Date().toISOString(), inputs };
+      const record = {
+        schema_version: 1,
+        key,
+        created_at: new Date().toISOString(),
+        sizes: await sizesOf(files),
+        inputs,
+      };
       await writeFile(files.record, JSON.stringify(record, null, 1), { mode: 0o600 });
       for (const path of [files.ram, files.state, files.disk, files.overlay, files.record, making]) await sync(path);
+      // What has the name already is damaged: it was looked at before.
+      await this.discard(key);
       await rename(making, join(this.#root, key));
       await sync(this.#root);
       return { key, files: templateFiles(join(this.#root, key)) };
@@ -81,6 +112,26 @@ export class TemplateStore {
       await rm(making, { recursive: true, force: true });
     }
   }
+}
+
+/** The promise's value, or a rejection with the signal's reason. The promise goes on. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** A file that is cut short or gone is noticed at the next start, not by a guest. */
+async function sizesOf({ ram, state, disk, overlay }: TemplateFiles): Promise<number[]> {
+  return await Promise.all([ram, state, disk, overlay].map(async (path) => (await stat(path)).size));
 }
 
 async function sync(path: string): Promise<void> {
