@@ -77,3 +77,20 @@ describe("the HTTP API", () => {
     expect((await head("GET", "/v2/anything")).status).toBe(404);
   });
 });
+
+describe("profiles", () => {
+  it("permissive needs the user's own word, and has it then", async () => {
+    const args = ["run", "--profile", "permissive", "--env", "A=1", "--", "sh", "-c", "echo $A"];
+    const refused = await cli(args, { home: made.home });
+    expect(refused.code).toBe(77);
+    expect(refused.stderr).toContain("PolicyDenied");
+    const { code, stdout } = await cli(args, { home: made.home, env: { MVM_ACK_PERMISSIVE_RUN: "1" } });
+    expect([code, stdout.toString()]).toEqual([0, "1\n"]);
+  });
+
+  it("restrictive, the default of run, allows no environment", async () => {
+    const { code, stderr } = await cli(["run", "--env", "A=1", "--", "true"], { home: made.home });
+    expect(code).toBe(77);
+    expect(stderr).toContain("restrictive");
+  });
+});

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { ensureBootAssets, sourceOptionsFromEnvironment, type BootAssets } from "@mvm/images";
+import { ensureBootAssets, installedKernel, sourceOptionsFromEnvironment, type BootAssets } from "@mvm/images";
+import { AssetNotFoundError } from "@mvm/protocol";
 import type { BootFiles } from "../backends/qemu/index.js";
 
 /** Where the agent's binary may be: named, in the package, or built in a checkout. */
@@ -17,9 +18,16 @@ export function agentPath(env: NodeJS.ProcessEnv = process.env): string {
  * The kernel and initramfs of this home, made on first need. Remembered as long as the agent's file stays the same:
  * looking at the assets reads and hashes megabytes, which no start of a machine should wait for.
  */
-export function bootFilesOf(home: string): () => Promise<BootFiles> {
+export function bootFilesOf(home: string): (onlyIfPresent?: boolean) => Promise<BootFiles> {
   let known: { readonly key: string; readonly files: Promise<BootFiles> } | undefined;
-  return () => {
+  return async (onlyIfPresent = false) => {
+    // Looking at a host must not change it: fetching a kernel is for whoever starts a machine.
+    if (onlyIfPresent && (await installedKernel(home)) === undefined) {
+      throw new AssetNotFoundError({
+        message: "Cannot try to boot: there is no guest kernel yet",
+        hint: "Run `mvmctl setup`",
+      });
+    }
     const agent = agentPath();
     const key = `${agent}:${fileKey(agent)}`;
     if (known?.key === key) return known.files;

@@ -53,6 +53,11 @@ function watch(
   });
 }
 
+/** Profile `permissive` needs a word of whoever starts the client; the daemon cannot read it from its own environment. */
+function acknowledged(): Record<string, string> {
+  return process.env["MVM_ACK_PERMISSIVE_RUN"] === "1" ? { "x-mvm-ack-permissive": "1" } : {};
+}
+
 /**
  * Sends one request and resolves with the head of its answer, whatever its status. Rejects with an error of mvm whose
  * outcome is `not_started` until something was written, or with the reason of the signal.
@@ -62,7 +67,7 @@ export function exchange(socketPath: string, call: Call, timeoutMs: number): Pro
     if (call.signal?.aborted) return reject(call.signal.reason as Error);
     let dispatched = false;
     const body = call.json === undefined ? call.body : Buffer.from(JSON.stringify(call.json));
-    const headers: Record<string, string | number> = { host: "mvm", ...call.headers };
+    const headers: Record<string, string | number> = { host: "mvm", ...acknowledged(), ...call.headers };
     if (call.json !== undefined) headers["content-type"] = "application/json";
     else if (call.body !== undefined) headers["content-type"] ??= "application/octet-stream";
     if (body instanceof Uint8Array) headers["content-length"] = body.length;

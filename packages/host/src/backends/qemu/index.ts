@@ -41,8 +41,8 @@ export interface BootFiles {
 export interface QemuBackendOptions {
   /** The state root. */
   readonly home: string;
-  /** Verified boot files, made on first need. */
-  readonly bootFiles: () => Promise<BootFiles>;
+  /** Verified boot files, made on first need; with `onlyIfPresent` it fails instead of fetching anything. */
+  readonly bootFiles: (onlyIfPresent?: boolean) => Promise<BootFiles>;
   /** Programs a template of this image runs before it is saved. */
   readonly warmUp: (imageName: string) => readonly (readonly string[])[];
   /** Told of the machines that belong to no sandbox: they die with the daemon. */
@@ -71,7 +71,8 @@ class QemuBackend implements Backend {
   async probe(options: { refresh?: boolean } = {}): Promise<BackendReport> {
     if (options.refresh === true) this.#facts = undefined;
     const facts = await this.#hostFacts();
-    const kvm = await this.#kvm.verdict(facts, this.#options.bootFiles, options.refresh).catch((error: unknown) => ({
+    const present = (): Promise<BootFiles> => this.#options.bootFiles(true);
+    const kvm = await this.#kvm.verdict(facts, present, options.refresh).catch((error: unknown) => ({
       usable: false,
       reason: `not probed: ${error instanceof Error ? error.message : "unknown"}`,
     }));
