@@ -8,7 +8,7 @@ import type { EventStream } from "../client/index.js";
 export class Lease {
   readonly #stream: EventStream<CreateStreamEvent>;
   #closed = false;
-  /** What the daemon said when the sandbox ended; null when the connection ended without a word. Never rejects. */
+  /** What the daemon said last when the connection ended; null when it ended without a word. Never rejects. */
   readonly ended: Promise<EndedEvent | null>;
 
   constructor(stream: EventStream<CreateStreamEvent>) {
@@ -23,16 +23,16 @@ export class Lease {
   }
 
   async #follow(): Promise<EndedEvent | null> {
+    let ended: EndedEvent | null = null;
     try {
-      for await (const event of this.#stream) {
-        if (event.event === "ended") return event;
-      }
+      // A sandbox that failed stays, with its logs, until this side gives it up: the first end may not be the last.
+      for await (const event of this.#stream) if (event.event === "ended") ended = event;
     } catch {
       // A broken connection says no more than that the lease is over; the next call learns what became of the sandbox.
     } finally {
       this.#closed = true;
     }
-    return null;
+    return ended;
   }
 
   /** Gives the sandbox up: the daemon destroys it within a second. */
