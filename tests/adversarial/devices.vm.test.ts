@@ -35,9 +35,22 @@ describe("G-01 the guest sees the golden list of devices and nothing else", () =
   it("G-01 no PCI, USB, SCSI, sound, graphics, input, floppy or network device", async () => {
     expect(await list("ls /sys/bus/pci/devices")).toEqual([]);
     expect(await list("ls /sys/class/net")).toEqual(["lo"]);
-    const classes = ["scsi_host", "usb_device", "sound", "drm", "input", "vhost", "tpm", "i2c-dev", "bluetooth", "vfio"];
+    const classes = [
+      "scsi_host",
+      "usb_device",
+      "sound",
+      "drm",
+      "input",
+      "vhost",
+      "tpm",
+      "i2c-dev",
+      "bluetooth",
+      "vfio",
+    ];
     expect(await list(`for c in ${classes.join(" ")}; do ls /sys/class/$c 2>/dev/null; done; true`)).toEqual([]);
-    expect(await list("ls -d /sys/bus/usb/devices/* /dev/fd[0-9] /dev/sd* /dev/sr* /dev/fb* 2>/dev/null; true")).toEqual([]);
+    expect(
+      await list("ls -d /sys/bus/usb/devices/* /dev/fd[0-9] /dev/sd* /dev/sr* /dev/fb* 2>/dev/null; true"),
+    ).toEqual([]);
   });
 
   it("G-01 platform: what ACPI of the microvm machine names", async () => {
@@ -60,7 +73,9 @@ describe("G-01 the guest sees the golden list of devices and nothing else", () =
   });
 
   it("G-01 the firmware's file interface tells nothing about the host", async () => {
-    const entries = await list("ls /sys/firmware/qemu_fw_cfg/by_name 2>/dev/null; ls /sys/firmware/dmi/entries 2>/dev/null; true");
+    const entries = await list(
+      "ls /sys/firmware/qemu_fw_cfg/by_name 2>/dev/null; ls /sys/firmware/dmi/entries 2>/dev/null; true",
+    );
     expect(entries.filter((name) => /opt|host/i.test(name))).toEqual([]);
     expect(await text(sandbox, "cat /proc/cmdline", root)).not.toMatch(/\/|mvm-home|sbx_/);
   });
@@ -77,7 +92,11 @@ describe("G-15 what root scribbles stays in its own sandbox", () => {
   const files = (): string[] => {
     const directories = ["images", "kernels", join("templates", sandbox.info.template!)];
     return directories
-      .flatMap((name) => readdirSync(join(scene.home, name), { recursive: true, encoding: "utf8" }).map((file) => join(scene.home, name, file)))
+      .flatMap((name) =>
+        readdirSync(join(scene.home, name), { recursive: true, encoding: "utf8" }).map((file) =>
+          join(scene.home, name, file),
+        ),
+      )
       .filter((file) => statSync(file).isFile() && /python|template|kernel/.test(file));
   };
   const digest = async (file: string): Promise<string> => {
@@ -85,7 +104,8 @@ describe("G-15 what root scribbles stays in its own sandbox", () => {
     for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
     return hash.digest("hex");
   };
-  const digests = async () => Object.fromEntries(await Promise.all(files().map(async (file) => [file, await digest(file)] as const)));
+  const digests = async () =>
+    Object.fromEntries(await Promise.all(files().map(async (file) => [file, await digest(file)] as const)));
 
   it("G-15 the base disk refuses to be written, even when the guest declares it writable", async () => {
     const before = await digests();
@@ -95,7 +115,8 @@ describe("G-15 what root scribbles stays in its own sandbox", () => {
     const overwrite = "dd if=/dev/zero of=/tmp/vda bs=1M count=1 conv=notrunc";
     const direct = await sh(sandbox, `${overwrite},fsync`, root);
     expect([direct.exitCode, direct.stderr]).toEqual([1, expect.stringMatching(/not permitted|read-only/i)]);
-    const declareWritable = "import fcntl,struct,os;f=os.open('/tmp/vda',os.O_RDONLY);fcntl.ioctl(f,0x125d,struct.pack('i',0))";
+    const declareWritable =
+      "import fcntl,struct,os;f=os.open('/tmp/vda',os.O_RDONLY);fcntl.ioctl(f,0x125d,struct.pack('i',0))";
     const declared = await sh(sandbox, `python3 -c "${declareWritable}"; ${overwrite} oflag=direct`, root);
     expect(declared.exitCode).not.toBe(0);
     const scribbles = [
@@ -179,7 +200,10 @@ describe("G-05 isolation that is demanded is never silently missing", () => {
   it("G-05 the CLI refuses with 78 and prints nothing on stdout", async () => {
     const { body } = await scene.api.json("GET", "/v1/backends");
     if (body.backends[0].isolation === "hardware") return;
-    for (const option of [["--require-isolation", "hardware"], ["--accel", "kvm"]]) {
+    for (const option of [
+      ["--require-isolation", "hardware"],
+      ["--accel", "kvm"],
+    ]) {
       const { code, stdout, stderr } = await cli(["run", ...option, "--", "echo", "ran"], { home: scene.home });
       expect([code, stdout.toString()], `${option.join(" ")}: ${stderr}`).toEqual([78, ""]);
       expect(stderr).toMatch(/kvm/i);

@@ -1,5 +1,14 @@
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import type { Sandbox } from "@mvm/sdk";
@@ -18,24 +27,36 @@ beforeAll(async () => {
   pid = scene.machine(sandbox)!;
 });
 
-const words = (file: string): string[] => readFileSync(file, "utf8").split("\0").filter((word) => word !== "");
+const words = (file: string): string[] =>
+  readFileSync(file, "utf8")
+    .split("\0")
+    .filter((word) => word !== "");
 const status = (name: string): string =>
   new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "absent";
 
 describe("G-02 the posture of a QEMU is what inspect claims of it", () => {
   it("G-02 seccomp, privileges, users, limits and namespaces, read from /proc", () => {
     const claimed = new Map(sandbox.info.confinement.map((layer) => [layer.name, layer.active]));
-    const detail = (name: string): string => sandbox.info.confinement.find((layer) => layer.name === name)?.detail ?? "";
+    const detail = (name: string): string =>
+      sandbox.info.confinement.find((layer) => layer.name === name)?.detail ?? "";
     const own = (name: string): string => readlinkSync(`/proc/self/ns/${name}`);
     const theirs = (name: string): string => readlinkSync(`/proc/${pid}/ns/${name}`);
     const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
-    const limit = (name: string): string[] | undefined => new RegExp(`^${name}\\s+(\\d+)\\s+(\\d+)`, "m").exec(limits)?.slice(1);
+    const limit = (name: string): string[] | undefined =>
+      new RegExp(`^${name}\\s+(\\d+)\\s+(\\d+)`, "m").exec(limits)?.slice(1);
     const held: Record<string, () => boolean> = {
       seccomp: () => status("Seccomp") === "2",
       "no-new-privs": () => status("NoNewPrivs") === "1",
-      "no-capabilities": () => ["CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"].every((set) => /^0+$/.test(status(set))),
-      uid: () => status("Uid").split(/\s+/).every((id) => id === detail("uid")) && status("Groups") === "",
-      rlimits: () => limit("Max core file size")?.[1] === "0" && Number(limit("Max open files")?.[1]) <= 1024 && limit("Max file size") !== undefined,
+      "no-capabilities": () =>
+        ["CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"].every((set) => /^0+$/.test(status(set))),
+      uid: () =>
+        status("Uid")
+          .split(/\s+/)
+          .every((id) => id === detail("uid")) && status("Groups") === "",
+      rlimits: () =>
+        limit("Max core file size")?.[1] === "0" &&
+        Number(limit("Max open files")?.[1]) <= 1024 &&
+        limit("Max file size") !== undefined,
       "mount-namespace": () => theirs("mnt") !== own("mnt"),
       "pid-namespace": () => theirs("pid") !== own("pid"),
       "net-namespace": () => theirs("net") !== own("net"),
@@ -54,14 +75,26 @@ describe("G-02 the posture of a QEMU is what inspect claims of it", () => {
 
   it("G-02 it sees its own files, the system's programs and nothing of the host's", () => {
     const seen = mounts().map(({ place }) => place);
-    expect(seen.filter((place) => /^\/(home|root|etc|var|tmp|srv|mnt|proc|sys|run)(\/|$)/.test(place))).toEqual(["/etc/ld.so.cache"]);
+    expect(seen.filter((place) => /^\/(home|root|etc|var|tmp|srv|mnt|proc|sys|run)(\/|$)/.test(place))).toEqual([
+      "/etc/ld.so.cache",
+    ]);
     const own = join(scene.directory(sandbox), "vm");
-    expect(mounts().find(({ place }) => place === "/vm")?.source.endsWith(`${sandbox.id}/vm`), own).toBe(true);
-    expect(readdirSync(own).filter((name) => /state\.json|env\.json|\.log$/.test(name) && name !== "qemu.log")).toEqual([]);
+    expect(
+      mounts()
+        .find(({ place }) => place === "/vm")
+        ?.source.endsWith(`${sandbox.id}/vm`),
+      own,
+    ).toBe(true);
+    expect(readdirSync(own).filter((name) => /state\.json|env\.json|\.log$/.test(name) && name !== "qemu.log")).toEqual(
+      [],
+    );
   });
 
   it("G-02 the network namespace holds a loopback and no address of the host", () => {
-    const devices = readFileSync(`/proc/${pid}/net/dev`, "utf8").split("\n").slice(2).map((line) => line.split(":")[0]!.trim());
+    const devices = readFileSync(`/proc/${pid}/net/dev`, "utf8")
+      .split("\n")
+      .slice(2)
+      .map((line) => line.split(":")[0]!.trim());
     expect(devices.filter((name) => name !== "" && name !== "lo")).toEqual([]);
     expect(readFileSync(`/proc/${pid}/net/route`, "utf8").trim().split("\n")).toHaveLength(1);
   });
@@ -98,26 +131,46 @@ describe("G-04 what QEMU is told", () => {
 
 describe("G-07 who can reach its sockets", () => {
   const unixSockets = (): string[] =>
-    readFileSync("/proc/net/unix", "utf8").split("\n").slice(1).map((line) => line.split(/\s+/)[7] ?? "").filter((name) => name !== "");
+    readFileSync("/proc/net/unix", "utf8")
+      .split("\n")
+      .slice(1)
+      .map((line) => line.split(/\s+/)[7] ?? "")
+      .filter((name) => name !== "");
 
   it("G-07 none in the abstract namespace, none on TCP, the named ones in directories of the owner alone", () => {
     expect(unixSockets().filter((name) => name.startsWith("@") && /mvm|qmp|agent|qemu|sbx/.test(name))).toEqual([]);
     for (const file of ["tcp", "tcp6", "udp", "udp6"]) {
-      const inodes = readFileSync(`/proc/net/${file}`, "utf8").split("\n").slice(1).map((line) => line.trim().split(/\s+/)[9]);
-      for (const process of [scene.daemon(), pid]) expect(inodes.filter((inode) => socketsOf(process).includes(inode!))).toEqual([]);
+      const inodes = readFileSync(`/proc/net/${file}`, "utf8")
+        .split("\n")
+        .slice(1)
+        .map((line) => line.trim().split(/\s+/)[9]);
+      for (const process of [scene.daemon(), pid])
+        expect(inodes.filter((inode) => socketsOf(process).includes(inode!))).toEqual([]);
     }
     const directory = join(scene.directory(sandbox), "vm");
     const sockets = readdirSync(directory).filter((name) => statSync(join(directory, name)).isSocket());
     expect(sockets.sort()).toEqual(["agent.sock", "console.sock", "qmp.sock"]);
-    for (const place of [scene.home, join(scene.home, "run"), scene.directory(sandbox)]) expect(statSync(place).mode & 0o077, place).toBe(0);
+    for (const place of [scene.home, join(scene.home, "run"), scene.directory(sandbox)])
+      expect(statSync(place).mode & 0o077, place).toBe(0);
   });
 
   it.runIf(asRoot)("G-07 S-02 another user reaches neither the machine's sockets nor the daemon's", () => {
-    const targets = ["agent.sock", "qmp.sock", "console.sock"].map((name) => join(scene.directory(sandbox), "vm", name));
+    const targets = ["agent.sock", "qmp.sock", "console.sock"].map((name) =>
+      join(scene.directory(sandbox), "vm", name),
+    );
     targets.push(join(scene.home, "run", "mvmd.sock"));
     for (const target of targets) {
       const script = 'print IO::Socket::UNIX->new($ARGV[0]) ? "connected" : $! + 0';
-      const stranger = ["--reuid=65534", "--regid=65534", "--clear-groups", "perl", "-MIO::Socket::UNIX", "-e", script, target];
+      const stranger = [
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "perl",
+        "-MIO::Socket::UNIX",
+        "-e",
+        script,
+        target,
+      ];
       const { stdout } = spawnSync("setpriv", stranger);
       expect([dirname(target), stdout.toString().trim()]).toEqual([dirname(target), "13"]);
     }
@@ -137,7 +190,16 @@ describe("G-03 descriptors that happen to be open when the daemon starts", () =>
     const log = openSync(join(made.home, "logs", "mvmd.log"), "a", 0o600);
     const socket = (server as unknown as { _handle: { fd: number } })._handle.fd;
     const script = `exec 100<"$1" 200<&3 3<&-; shift; exec "$@"`;
-    const command = ["flock", "--no-fork", "-n", "-E", "75", join(made.home, "run", "mvmd.lock"), process.execPath, daemonEntry];
+    const command = [
+      "flock",
+      "--no-fork",
+      "-n",
+      "-E",
+      "75",
+      join(made.home, "run", "mvmd.lock"),
+      process.execPath,
+      daemonEntry,
+    ];
     daemon = spawn("bash", ["-c", script, "-", join(made.home, "canary"), ...command], {
       stdio: ["ignore", log, log, socket],
       detached: true,
@@ -145,7 +207,10 @@ describe("G-03 descriptors that happen to be open when the daemon starts", () =>
     });
     closeSync(log);
     const api = new Api(made.home);
-    await until("the daemon serves", async () => (await api.json("GET", "/v1/version").catch(() => undefined))?.status === 200);
+    await until(
+      "the daemon serves",
+      async () => (await api.json("GET", "/v1/version").catch(() => undefined))?.status === 200,
+    );
   });
   afterAll(() => {
     made.remove();
@@ -162,7 +227,8 @@ describe("G-03 descriptors that happen to be open when the daemon starts", () =>
         .filter((name) => name === inode || name.endsWith("/canary"));
     const processes = [...machineProcesses(made.home).map((machine) => machine.pid), ...childrenOf(daemon.pid!)];
     expect(processes.length).toBeGreaterThan(1);
-    for (const process of new Set(processes)) expect([words(`/proc/${process}/cmdline`)[0], leaked(process)]).toEqual([expect.anything(), []]);
+    for (const process of new Set(processes))
+      expect([words(`/proc/${process}/cmdline`)[0], leaked(process)]).toEqual([expect.anything(), []]);
     expect((await api.exec(info.id, ["echo", "works"])).stdout).toBe("works\n");
     lease.abort();
   });
@@ -179,14 +245,22 @@ function mounts(): { place: string; source: string; writable: boolean; type: str
     .map((line) => {
       const [before, after] = line.split(" - ");
       const fields = before!.split(" ");
-      return { source: fields[3]!, place: fields[4]!, writable: fields[5]!.split(",")[0] === "rw", type: after!.split(" ")[0]! };
+      return {
+        source: fields[3]!,
+        place: fields[4]!,
+        writable: fields[5]!.split(",")[0] === "rw",
+        type: after!.split(" ")[0]!,
+      };
     });
 }
 
 /** Places it may write to, memory file systems of its own aside: those hold nothing of the host. */
 function writableMounts(): string[] {
   return mounts()
-    .filter(({ writable, type, place }) => writable && !["devpts", "mqueue", "devtmpfs"].includes(type) && !/^\/dev(\/|$)/.test(place))
+    .filter(
+      ({ writable, type, place }) =>
+        writable && !["devpts", "mqueue", "devtmpfs"].includes(type) && !/^\/dev(\/|$)/.test(place),
+    )
     .filter(({ type, place }) => !(type === "tmpfs" && place === "/"))
     .map(({ place }) => place);
 }

@@ -1,7 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CommandOptions, type CommandResult, isSandboxError, Sandbox, type SandboxError, type SandboxSpec } from "@mvm/sdk";
+import {
+  type CommandOptions,
+  type CommandResult,
+  isSandboxError,
+  Sandbox,
+  type SandboxError,
+  type SandboxSpec,
+} from "@mvm/sdk";
 import { afterAll, beforeAll, expect } from "vitest";
 import { Api } from "./api.js";
 import { daemonPid, machinesOf, makeHome } from "./home.js";
