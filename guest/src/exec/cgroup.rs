@@ -134,15 +134,18 @@ impl Cgroup {
         text.trim().parse().unwrap_or(0)
     }
 
-    /// Any other signal, to each process that is inside right now.
-    pub fn signal(&self, signal: i32) {
+    /// Any other signal, to each process that is inside right now; whether `wanted` was among them.
+    pub fn signal(&self, signal: i32, wanted: i32) -> bool {
         let text = read_small(&self.dir, "cgroup.procs", 1 << 20);
+        let mut met = false;
         for pid in text.lines().filter_map(|line| line.parse::<i32>().ok()) {
             if pid > 1 {
                 // SAFETY: kill takes two integers.
                 unsafe { libc::kill(pid, signal) };
+                met |= pid == wanted;
             }
         }
+        met
     }
 
     /// Whether the kernel killed something in here for memory since this use began.

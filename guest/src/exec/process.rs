@@ -71,18 +71,22 @@ impl Process {
         self.stdout.is_none() && self.stderr.is_none()
     }
 
-    /// SIGKILL for the whole tree; without cgroups, for the process group, which is the best there is.
+    /// SIGKILL for the whole tree, and for the process group: root can move a process out of its cgroup.
     pub fn kill_tree(&mut self) {
         self.kill_sent = true;
         let killed = self.cgroup.as_ref().map_or(false, Cgroup::kill);
-        if !killed {
+        if self.is_running() || !killed {
             self.signal_group(libc::SIGKILL);
         }
     }
 
     pub fn signal_tree(&self, signal: i32) {
         match &self.cgroup {
-            Some(cgroup) => cgroup.signal(signal),
+            Some(cgroup) => {
+                if !cgroup.signal(signal, self.pid as i32) && self.is_running() {
+                    self.signal_main(signal);
+                }
+            }
             None => self.signal_group(signal),
         }
     }
