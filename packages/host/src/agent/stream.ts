@@ -40,10 +40,10 @@ export class RequestStream implements AgentStream {
     this.result.catch(() => undefined);
   }
 
-  async write(data: Uint8Array): Promise<void> {
+  async write(data: Uint8Array): Promise<boolean> {
     for (let at = 0; at < data.length;) {
       await this.#outbox.drained();
-      if (this.#over || this.#ended) return;
+      if (this.#over || this.#ended) return false;
       if (this.#credit === 0) {
         await new Promise<void>((resolve) => (this.#wake = resolve));
         continue;
@@ -53,6 +53,7 @@ export class RequestStream implements AgentStream {
       this.#outbox.frame(FrameType.DATA, this.#id, data.subarray(at, at + size));
       at += size;
     }
+    return true;
   }
 
   end(): void {

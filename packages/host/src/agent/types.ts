@@ -9,8 +9,8 @@ import type { AgentEvent } from "@mvm/protocol";
 export interface AgentStream {
   /** RESULT, or rejects with a typed error whose `outcome` says whether the guest may have acted. */
   readonly result: Promise<unknown>;
-  /** Sends DATA within the guest's credit; resolves when the bytes are on the channel. */
-  write(data: Uint8Array): Promise<void>;
+  /** Sends DATA within the guest's credit; true when all bytes are on the channel, false when the stream ended before. */
+  write(data: Uint8Array): Promise<boolean>;
   /** Sends END: no more data from the host. Idempotent. */
   end(): void;
   /** Asks the guest to stop; `result` still settles by itself. Idempotent. */

@@ -84,9 +84,13 @@ export class Process {
     this.ended.catch(() => undefined);
   }
 
-  /** Writes to stdin; resolves when the guest has room for more. @throws {OutcomeUnknownError} the command has ended */
+  /** Writes to stdin; resolves when the guest has room for more. @throws {OutcomeUnknownError} command or stdin have ended */
   async write(data: Uint8Array): Promise<void> {
-    await Promise.race([this.stream.write(data), this.endedEarly()]);
+    if (await this.stream.write(data)) return;
+    throw new OutcomeUnknownError({
+      message: "Cannot write to the command's stdin: it has ended",
+      runId: this.runId,
+    });
   }
 
   closeStdin(): void {
@@ -129,10 +133,5 @@ export class Process {
       this.announce(null);
       this.events.emit("end");
     }
-  }
-
-  private async endedEarly(): Promise<never> {
-    await this.ended.catch(() => undefined);
-    throw new OutcomeUnknownError({ message: "Cannot write to the command's stdin: it has ended", runId: this.runId });
   }
 }
