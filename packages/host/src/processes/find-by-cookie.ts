@@ -37,3 +37,40 @@ function cookieOf(pid: string): string | undefined {
   if (!words.includes("-name") || value === undefined) return undefined;
   return value.replace(/^guest=/, "").split(",")[0];
 }
+
+/**
+ * Live processes in whose cage a `vm` directory below `sandboxes` is mounted, by sandbox id: machines whose records somebody
+ * deleted. The mount is proof; nobody but this daemon's user can mount from there.
+ */
+export function findByMount(sandboxes: string): Map<string, FoundProcess[]> {
+  const found = new Map<string, FoundProcess[]>();
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    const id = mountedId(entry, sandboxes);
+    const stat = id === undefined ? undefined : processStat(Number(entry));
+    if (id === undefined || stat === undefined || stat.state === "Z" || stat.state === "X") continue;
+    const process = { pid: Number(entry), startTime: stat.startTime, bootId: bootId() };
+    found.set(id, [...(found.get(id) ?? []), process]);
+  }
+  return found;
+}
+
+function mountedId(pid: string, sandboxes: string): string | undefined {
+  let mounts: string[];
+  try {
+    mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+  } catch {
+    return undefined;
+  }
+  for (const line of mounts) {
+    // Fields: id, parent, device, root within the file system, mount point, …
+    const [, , , root = "", point] = line.split(" ");
+    if (point !== "/vm" || !root.startsWith(`${sandboxes}/`)) continue;
+    const [id, vm] = root
+      .slice(sandboxes.length + 1)
+      .replace(/\/\/deleted$/, "")
+      .split("/");
+    if (id !== undefined && vm === "vm") return id;
+  }
+  return undefined;
+}

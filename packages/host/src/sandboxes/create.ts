@@ -51,7 +51,7 @@ export async function createSandbox(
   const settle = beginStarting(sandbox, options.signal);
   try {
     fault("create.before-journal");
-    mkdirSync(sandbox.files.directory, { mode: 0o700 });
+    mkdirSync(sandbox.files.directory, { mode: 0o700, recursive: true });
     persist(sandbox);
     fault("create.after-journal");
     const { waitReady, onProgress, onNotice } = options;

@@ -36,7 +36,7 @@ async function run(services: Services, sandbox: Sandbox, reason: EndReason): Pro
     // A sandbox that had failed keeps that reason: it is what its owner wants to know.
     moveTo(sandbox, "destroyed", sandbox.state === "failed" ? (sandbox.reason ?? reason) : reason);
     // Recovery must not bring back what was being deleted when the daemon died.
-    if (sandbox.detached) persist(sandbox);
+    if (sandbox.detached) persistIfPossible(services, sandbox);
   }
   fault("destroy.before-kill");
   await endMachine(services, sandbox);
@@ -46,6 +46,15 @@ async function run(services: Services, sandbox: Sandbox, reason: EndReason): Pro
   services.registry.forget(sandbox);
   services.log.info({ sandbox: sandbox.id, reason: sandbox.reason }, "sandbox destroyed");
   sandbox.events.emit("ended", sandbox.state, sandbox.reason);
+}
+
+/** A full disk, or files that are gone already, must not keep anybody from deleting: that is what makes room. */
+function persistIfPossible(services: Services, sandbox: Sandbox): void {
+  try {
+    persist(sandbox);
+  } catch (error) {
+    services.log.warn({ sandbox: sandbox.id, err: (error as Error).message }, "destroyed without a journal entry");
+  }
 }
 
 function cancelled(sandbox: Sandbox, reason: EndReason): SandboxUnavailable {

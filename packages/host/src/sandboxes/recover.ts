@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { isId } from "@mvm/protocol";
 import { fault } from "../observe/fault.js";
 import { temporarySuffix } from "../store/atomic.js";
+import { findByMount } from "../processes/find-by-cookie.js";
+import { killIfSame } from "../processes/identity.js";
 import { sandboxLayout } from "../store/layout.js";
 import { quarantine } from "../store/quarantine.js";
 import { readStateFile, type StateFile } from "../store/state-file.js";
@@ -38,11 +40,21 @@ export async function recoverSandboxes(services: Services): Promise<RecoveryRepo
   const workers: Promise<void>[] = [];
   for (let n = 0; n < adoptionsAtOnce; n++) workers.push(worker());
   await Promise.all(workers);
+  reapUnknown(services, new Set(names));
   services.log.info(
     { recovered: report.recovered.length, removed: report.removed.length, quarantined: report.quarantined.length },
     "recovery finished",
   );
   return report;
+}
+
+/** Machines whose sandbox directory was deleted while no daemon ran: nobody could reach or end them any more. */
+function reapUnknown({ home, log }: Services, known: ReadonlySet<string>): void {
+  for (const [id, processes] of findByMount(home.sandboxes)) {
+    if (known.has(id)) continue;
+    for (const process of processes) killIfSame(process);
+    log.warn({ sandbox: id }, "ended a machine whose files are gone");
+  }
 }
 
 async function recoverOne(services: Services, name: string, report: RecoveryReport): Promise<void> {
