@@ -23,6 +23,8 @@ export default defineConfig({
           // Under emulation a guest is 5 to 8 times slower; a test that needs more than this hangs.
           testTimeout: 120_000,
           hookTimeout: 600_000,
+          // A machine that CI shares can stall for longer than any sensible patience: once more there, never at a desk.
+          retry: process.env["CI"] === "true" ? 1 : 0,
         },
       },
     ],

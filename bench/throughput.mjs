@@ -8,7 +8,7 @@ const floodBytes = 1024 * mib;
 
 /** A guest that writes 1 GiB to stdout, watched from the daemon's memory. */
 export async function measureFlood(daemonPid) {
-  await using sandbox = await Sandbox.create("python");
+  const sandbox = await Sandbox.create("python");
   await sandbox.commands.run(["true"]);
   const pid = daemonPid();
   const before = rss(pid);
@@ -20,6 +20,7 @@ export async function measureFlood(daemonPid) {
   clearInterval(watch);
   const honest = result.stdoutBytes === floodBytes && result.stdoutTruncated && result.exitCode === 0;
   const grown = peak - before;
+  await sandbox.destroy();
   return [
     [
       "1 GiB of stdout: mvmd grows by",
@@ -34,7 +35,7 @@ export async function measureFlood(daemonPid) {
 
 /** A 64 MiB file in and out again. */
 export async function measureFiles() {
-  await using sandbox = await Sandbox.create("python");
+  const sandbox = await Sandbox.create("python");
   await sandbox.commands.run(["true"]);
   const content = randomBytes(fileBytes);
   const rates = { write: [], read: [] };
@@ -49,6 +50,7 @@ export async function measureFiles() {
     const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
     same &&= sha(back) === sha(content);
   }
+  await sandbox.destroy();
   const best = (values) => Math.max(...values);
   return [
     ["64 MiB file in", `${best(rates.write).toFixed(1)} MB/s`, "", "≥ 20 MB/s", best(rates.write) >= 20],
