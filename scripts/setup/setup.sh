@@ -2,7 +2,7 @@
 # Brings a checkout and a state root to where a machine can start. Every step looks before it acts, so running it
 # again is cheap. Usage: setup.sh node|machines STATE_ROOT
 #   node      what the command line itself needs: Node packages and compiled sources
-#   machines  … and Debian packages, the guest agent, a kernel and the default image
+#   machines  … and Debian packages, the guest agent, a kernel, the default image and its template
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ home=$2
 stamps=$root/.mvm-build
 image=python
 steps=2
-[ "$goal" = node ] || steps=5
+[ "$goal" = node ] || steps=6
 
 . "$here/report.sh"
 . "$here/home.sh"
@@ -21,6 +21,7 @@ steps=2
 . "$here/qemu-source.sh"
 . "$here/agent.sh"
 . "$here/image.sh"
+. "$here/template.sh"
 
 make_home
 log=$home/logs/setup.log
@@ -45,5 +46,6 @@ if [ "$goal" = machines ]; then
   guest_agent
   mv "$stamps/ready.new" "$stamps/ready"
   default_image
+  first_template
   note "ready"
 fi
