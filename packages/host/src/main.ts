@@ -15,7 +15,7 @@ async function main(): Promise<void> {
   const { lock } = homeLayout(root);
   const lockFd = heldLock(lock);
   // Before anything else is loaded: what opens files afterwards must not be taken for inherited.
-  closeInheritedFds(new Set(lockFd === undefined ? [] : [lockFd]));
+  await closeInheritedFds(new Set(lockFd === undefined ? [] : [lockFd]));
   if (lockFd === undefined) {
     if (process.env[relaunched] === "1") throw new Error("the lock is not visible under /proc/self/fd");
     openHome(root);

@@ -11,7 +11,7 @@ import type {
   MachineSpec,
   StartOptions,
 } from "../backend.js";
-import { isAlive, killIfSame } from "../../processes/identity.js";
+import { isAlive } from "../../processes/identity.js";
 import { cpuModel, qemuCommandLine, sockets } from "./command-line.js";
 import { tryConnect } from "./connect.js";
 import { hostCpu, KvmProbe } from "./kvm-verdict.js";
@@ -145,9 +145,9 @@ class QemuBackend implements Backend {
   }
 
   async reap(identity: MachineIdentity): Promise<boolean> {
-    const sent = killIfSame(identity);
-    if (sent) await foundProcess(identity).exited;
-    return sent;
+    if (!isAlive(identity)) return false;
+    await foundProcess(identity).kill();
+    return true;
   }
 
   #hostFacts(): Promise<HostFacts> {

@@ -3,6 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { VmDependencyError, VmQemuCrashError } from "@mvm/protocol";
 import { isAlive, killIfSame, processStat, bootId } from "../../processes/identity.js";
@@ -19,6 +20,9 @@ export interface QemuProcess {
 
 /** QEMU's own messages, bounded by the cage's file size limit. */
 export const qemuLog = "qemu.log";
+
+/** How often a process that is no child is looked at. Milliseconds. */
+const lookMs = 100;
 
 /**
  * Starts QEMU in its cage. Resolves when the process's pid is known, which is before QEMU has done anything.
@@ -85,20 +89,23 @@ export async function spawnQemu(cage: Cage, command: readonly string[], director
 /** A process a former daemon started: its end is found by looking, since it is no child of this one. */
 export function foundProcess(identity: { pid: number; startTime: string; bootId: string }): QemuProcess {
   let killed = false;
-  const exited = new Promise<MachineExit>((resolve) => {
-    const look = (): void => {
-      if (isAlive(identity)) setTimeout(look, 100).unref();
-      else resolve({ code: null, signal: null, by: killed ? "kill" : "exit" });
-    };
-    look();
-  });
+  let end: (exit: MachineExit) => void = () => undefined;
+  const exited = new Promise<MachineExit>((resolve) => (end = resolve));
+  const over = (): void => end({ code: null, signal: null, by: killed ? "kill" : "exit" });
+  const look = (): void => {
+    if (isAlive(identity)) setTimeout(look, lookMs).unref();
+    else over();
+  };
+  look();
   return {
     ...identity,
     exited,
     async kill() {
       killed = true;
       killIfSame(identity);
-      await exited;
+      // Whoever waits for the end keeps the event loop alive until it has come: a daemon that starts has nothing else.
+      while (isAlive(identity)) await sleep(lookMs / 10);
+      over();
     },
   };
 }
