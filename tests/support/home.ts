@@ -28,9 +28,19 @@ export function makeHome(): { readonly home: string; remove(): void } {
     home,
     remove: () => {
       stopDaemon(home);
+      // Detached machines live on without their daemon, as they should; a test's have nobody left to end them.
+      for (const pid of machinesOf(home)) killQuietly(pid);
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself in between.
+  }
 }
 
 /** Pid of a home's daemon, or undefined. */
