@@ -80,7 +80,8 @@ describe("F-01 what a path may be, the same for HTTP, SDK and CLI", () => {
   it("F-01 SDK: refused as an invalid argument, or literal", async () => {
     for (const [path, expected] of table) {
       const write = () => sandbox.files.write(path, `content of ${path}`);
-      if (expected === "refused") expect([path, await verdict(write)]).toEqual([path, "InvalidArgumentError INVALID_ARGUMENT"]);
+      if (expected === "refused")
+        expect([path, await verdict(write)]).toEqual([path, "InvalidArgumentError INVALID_ARGUMENT"]);
       else {
         await write();
         expect(await sandbox.files.read(path), path).toBe(`content of ${path}`);
@@ -89,10 +90,13 @@ describe("F-01 what a path may be, the same for HTTP, SDK and CLI", () => {
   });
 
   it("F-01 they are where a program in the guest sees them, byte for byte", async () => {
-    const script = "import os,json;print(json.dumps(sorted(os.path.relpath(os.path.join(d,f),'.') for d,_,fs in os.walk('.') for f in fs)))";
+    const script =
+      "import os,json;print(json.dumps(sorted(os.path.relpath(os.path.join(d,f),'.') for d,_,fs in os.walk('.') for f in fs)))";
     const found = JSON.parse(await text(sandbox, `python3 -c "${script}"`)) as string[];
     const literal = table.filter(([, expected]) => expected !== "refused").map(([, expected]) => expected);
-    expect(found.filter((name) => !/^\.(bash|profile)/.test(name))).toEqual(expect.arrayContaining([...new Set(literal)]));
+    expect(found.filter((name) => !/^\.(bash|profile)/.test(name))).toEqual(
+      expect.arrayContaining([...new Set(literal)]),
+    );
     expect(await text(sandbox, "ls / /home /etc | grep -c '^x$'; true")).toBe("0");
   });
 
@@ -109,7 +113,9 @@ describe("F-01 what a path may be, the same for HTTP, SDK and CLI", () => {
   });
 
   it("F-01 CLI: the same verdicts for what can be an argument", async () => {
-    const rows = table.filter(([path]) => ["../x", "", "a/..", "%2e%2e", "-rf", "new\nline", "$(id)", "caf\u00e9", "cafe\u0301"].includes(path));
+    const rows = table.filter(([path]) =>
+      ["../x", "", "a/..", "%2e%2e", "-rf", "new\nline", "$(id)", "caf\u00e9", "cafe\u0301"].includes(path),
+    );
     expect(rows).toHaveLength(9);
     for (const [path, expected] of rows) {
       const { code, stdout } = await cli(["fs", "read", "paths", "--", path], { home: scene.home });
@@ -122,7 +128,12 @@ describe("F-01 what a path may be, the same for HTTP, SDK and CLI", () => {
   it("F-01 F-14 names with escapes reach no terminal raw", async () => {
     const { stdout, stderr } = await cli(["fs", "ls", "paths", "/home/user"], { home: scene.home });
     expect(stdout.toString()).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f\u202e\u200b]/);
-    expect(stdout.toString().split("\n").filter((line) => line === "line")).toEqual([]);
+    expect(
+      stdout
+        .toString()
+        .split("\n")
+        .filter((line) => line === "line"),
+    ).toEqual([]);
     expect(stderr).not.toContain("\u001b[31m");
   });
 
@@ -137,10 +148,24 @@ describe("F-01 what a path may be, the same for HTTP, SDK and CLI", () => {
 });
 
 describe("F-02 F-03 links that lead where the file API does not go", () => {
-  const kernel = ["/proc/version", "/proc/1/environ", "/proc/self/root/etc/passwd", "/sys/kernel/uevent_helper", "/dev/vport0p1", "/dev/kmsg", "/sys/fs/cgroup/cgroup.procs"];
+  const kernel = [
+    "/proc/version",
+    "/proc/1/environ",
+    "/proc/self/root/etc/passwd",
+    "/sys/kernel/uevent_helper",
+    "/dev/vport0p1",
+    "/dev/kmsg",
+    "/sys/fs/cgroup/cgroup.procs",
+  ];
 
   it("F-03 procfs, sysfs, devices and cgroups are refused by their own names", async () => {
-    for (const path of ["/proc/version", "/sys/kernel/notes", "/dev/null", "/dev/pts/0", "/sys/fs/cgroup/cgroup.procs"]) {
+    for (const path of [
+      "/proc/version",
+      "/sys/kernel/notes",
+      "/dev/null",
+      "/dev/pts/0",
+      "/sys/fs/cgroup/cgroup.procs",
+    ]) {
       for (const call of [
         () => sandbox.files.read(path),
         () => sandbox.files.write(path, "x"),
@@ -168,10 +193,18 @@ describe("F-02 F-03 links that lead where the file API does not go", () => {
         () => sandbox.files.read("leaf"),
         () => sandbox.files.list("leaf"),
         () => sandbox.files.stat("leaf"),
-        () => sandbox.client.json({ method: "POST", path: `/sandboxes/paths/files/chmod`, operation: "chmod", json: { path: "leaf", mode: 0o777 } }),
+        () =>
+          sandbox.client.json({
+            method: "POST",
+            path: `/sandboxes/paths/files/chmod`,
+            operation: "chmod",
+            json: { path: "leaf", mode: 0o777 },
+          }),
       ]) {
         const { name, code } = await failure(call);
-        expect(`${target} ${name} ${code}`).toMatch(/PolicyDenied FILE_DENIED|GuestAgentError (FILE_NOT_DIRECTORY|FILE_NOT_FOUND|FILE_SPECIAL|GUEST_INVALID|FILE_IO)/);
+        expect(`${target} ${name} ${code}`).toMatch(
+          /PolicyDenied FILE_DENIED|GuestAgentError (FILE_NOT_DIRECTORY|FILE_NOT_FOUND|FILE_SPECIAL|GUEST_INVALID|FILE_IO)/,
+        );
       }
       expect(await sandbox.files.stat("leaf", { follow: false })).toMatchObject({ type: "symlink", target });
       await sandbox.files.write("leaf", "mine");
@@ -179,23 +212,37 @@ describe("F-02 F-03 links that lead where the file API does not go", () => {
       await text(sandbox, `ln -sfn ${target} leaf`);
       expect(await sandbox.files.remove("leaf")).toBe(1);
     }
-    expect(await text(sandbox, "cat /sys/kernel/uevent_helper; ls /proc/version", root)).toMatch(/^\s*\/proc\/version$/);
+    expect(await text(sandbox, "cat /sys/kernel/uevent_helper; ls /proc/version", root)).toMatch(
+      /^\s*\/proc\/version$/,
+    );
   });
 
   it("F-03 as parent, in a chain, dangling or in a loop: a typed error at once", async () => {
-    await text(sandbox, "ln -sfn /proc/1 p; ln -sfn p q; ln -sfn q r; ln -sfn /proc/self/root magic; ln -sfn b a; ln -sfn a b; ln -sfn /nowhere/at/all dangling; ln -sfn . here");
+    await text(
+      sandbox,
+      "ln -sfn /proc/1 p; ln -sfn p q; ln -sfn q r; ln -sfn /proc/self/root magic; ln -sfn b a; ln -sfn a b; ln -sfn /nowhere/at/all dangling; ln -sfn . here",
+    );
     for (const path of ["p/environ", "r/environ", "magic/etc/passwd", "p/root/etc/passwd", "p/cwd", "r/fd/0"]) {
-      expect([path, await verdict(sandbox.files.read(path))]).toEqual([path, expect.stringMatching(/PolicyDenied FILE_DENIED|FILE_IO|GUEST_INVALID/)]);
+      expect([path, await verdict(sandbox.files.read(path))]).toEqual([
+        path,
+        expect.stringMatching(/PolicyDenied FILE_DENIED|FILE_IO|GUEST_INVALID/),
+      ]);
       const { name } = await failure(sandbox.files.write(`${path}/x`, "x"));
       expect(["PolicyDenied", "GuestAgentError"]).toContain(name);
     }
-    for (const call of [() => sandbox.files.read("a"), () => sandbox.files.list("b"), () => sandbox.files.write("a/x", "x")]) {
+    for (const call of [
+      () => sandbox.files.read("a"),
+      () => sandbox.files.list("b"),
+      () => sandbox.files.write("a/x", "x"),
+    ]) {
       expect((await failure(call)).name).toMatch(/GuestAgentError|PolicyDenied/);
     }
     expect(await verdict(sandbox.files.read("dangling"))).toBe("GuestAgentError FILE_NOT_FOUND");
     expect(await sandbox.files.stat("dangling", { follow: false })).toMatchObject({ type: "symlink" });
     expect(await sandbox.files.read(`${"here/".repeat(30)}plain`)).toBe("content of ./plain");
-    expect((await failure(sandbox.files.read(`${"here/".repeat(60)}plain`))).name).toMatch(/GuestAgentError|PolicyDenied/);
+    expect((await failure(sandbox.files.read(`${"here/".repeat(60)}plain`))).name).toMatch(
+      /GuestAgentError|PolicyDenied/,
+    );
   });
 
   // The image has no mount(8).
@@ -207,7 +254,9 @@ describe("F-02 F-03 links that lead where the file API does not go", () => {
     await text(sandbox, `mkdir -p mnt; ${mount("proc")}`, root);
     expect(await verdict(sandbox.files.read("mnt/version"))).toBe("PolicyDenied FILE_DENIED");
     expect(await verdict(sandbox.files.write("mnt/sys/kernel/hostname", "x"))).toBe("PolicyDenied FILE_DENIED");
-    expect((await failure(sandbox.files.remove("mnt", { recursive: true }))).name).toMatch(/PolicyDenied|GuestAgentError/);
+    expect((await failure(sandbox.files.remove("mnt", { recursive: true }))).name).toMatch(
+      /PolicyDenied|GuestAgentError/,
+    );
     await text(sandbox, `${unmount}; ${mount("devtmpfs")}`, root);
     expect(await verdict(sandbox.files.read("mnt/kmsg"))).toBe("PolicyDenied FILE_DENIED");
     await text(sandbox, unmount, root);
@@ -216,7 +265,10 @@ describe("F-02 F-03 links that lead where the file API does not go", () => {
 
 describe("F-05 removing", () => {
   it("F-05 a tree never follows links out of itself", async () => {
-    await text(sandbox, "mkdir -p out tree/deep/er; echo kept > out/kept; ln -s ../out tree/out; ln -s /etc tree/deep/etc; ln -s ../../../out/kept tree/deep/er/file; ln out/kept tree/hard; mkfifo tree/fifo");
+    await text(
+      sandbox,
+      "mkdir -p out tree/deep/er; echo kept > out/kept; ln -s ../out tree/out; ln -s /etc tree/deep/etc; ln -s ../../../out/kept tree/deep/er/file; ln out/kept tree/hard; mkfifo tree/fifo",
+    );
     expect(await sandbox.files.remove("tree", { recursive: true })).toBe(8);
     expect(await sandbox.files.exists("tree")).toBe(false);
     expect(await sandbox.files.read("out/kept")).toBe("kept\n");
@@ -233,9 +285,28 @@ describe("F-05 removing", () => {
 
   it("F-05 the root, the home directory and mount points are refused, however they are spelt", async () => {
     await text(sandbox, "ln -sfn /home/user/.. up; ln -sfn / top");
-    for (const path of ["/", "//", "/.", ".", "./", "/home/user", "/home/user/", "/home", "up/user", "top/home/user", "/run", "/proc", "/dev", "/dev/shm", "/sys"]) {
+    for (const path of [
+      "/",
+      "//",
+      "/.",
+      ".",
+      "./",
+      "/home/user",
+      "/home/user/",
+      "/home",
+      "up/user",
+      "top/home/user",
+      "/run",
+      "/proc",
+      "/dev",
+      "/dev/shm",
+      "/sys",
+    ]) {
       for (const recursive of [true, false]) {
-        expect([path, (await failure(sandbox.files.remove(path, { recursive }))).outcome]).toEqual([path, expect.stringMatching(/not_started|unknown/)]);
+        expect([path, (await failure(sandbox.files.remove(path, { recursive }))).outcome]).toEqual([
+          path,
+          expect.stringMatching(/not_started|unknown/),
+        ]);
       }
     }
     expect(await sandbox.files.exists("out/kept")).toBe(true);
@@ -250,17 +321,25 @@ describe("F-05 removing", () => {
 
 describe("F-06 what is no regular file", () => {
   it("F-06 FIFO, socket, device and directory: a typed error, and nobody waits", async () => {
-    await text(sandbox, "mkfifo fifo; mkdir dir; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"sock\")'");
+    await text(
+      sandbox,
+      "mkfifo fifo; mkdir dir; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"sock\")'",
+    );
     await text(sandbox, "mknod null c 1 3; mknod disk b 254 0; chmod 666 null disk", root);
     for (const path of ["fifo", "sock", "null", "disk"]) {
       expect([path, await verdict(sandbox.files.read(path))]).toEqual([path, "GuestAgentError FILE_SPECIAL"]);
       expect([path, await verdict(sandbox.files.write(path, "x"))]).toEqual([path, "GuestAgentError FILE_SPECIAL"]);
-      expect([path, await verdict(sandbox.files.write(path, "x", { append: true }))]).toEqual([path, "GuestAgentError FILE_SPECIAL"]);
+      expect([path, await verdict(sandbox.files.write(path, "x", { append: true }))]).toEqual([
+        path,
+        "GuestAgentError FILE_SPECIAL",
+      ]);
     }
     expect(await verdict(sandbox.files.read("dir"))).toBe("GuestAgentError FILE_IS_DIRECTORY");
     expect(await verdict(sandbox.files.write("dir", "x"))).toBe("GuestAgentError FILE_IS_DIRECTORY");
     expect(await verdict(sandbox.files.list("plain"))).toBe("GuestAgentError FILE_NOT_DIRECTORY");
-    const types = (await sandbox.files.list(".")).filter(({ name }) => ["fifo", "sock", "null", "disk", "dir"].includes(name));
+    const types = (await sandbox.files.list(".")).filter(({ name }) =>
+      ["fifo", "sock", "null", "disk", "dir"].includes(name),
+    );
     expect(types.map(({ name, type }) => [name, type])).toEqual([
       ["dir", "directory"],
       ["disk", "device"],
@@ -274,9 +353,15 @@ describe("F-06 what is no regular file", () => {
 
 describe("F-08 files that claim more than there is", () => {
   it("F-08 a sparse TiB is listed honestly, refused at once, and can be read in parts", async () => {
-    await text(sandbox, "truncate -s 1T sparse; printf end | dd of=sparse bs=1 seek=1099511627776 conv=notrunc 2>/dev/null");
+    await text(
+      sandbox,
+      "truncate -s 1T sparse; printf end | dd of=sparse bs=1 seek=1099511627776 conv=notrunc 2>/dev/null",
+    );
     expect((await sandbox.files.stat("sparse")).size).toBe(2 ** 40 + 3);
-    expect(await failure(sandbox.files.read("sparse"))).toMatchObject({ name: "InvalidArgumentError", boundary: "filesystem" });
+    expect(await failure(sandbox.files.read("sparse"))).toMatchObject({
+      name: "InvalidArgumentError",
+      boundary: "filesystem",
+    });
     expect(await sandbox.files.read("sparse", { offset: 2 ** 40 })).toBe("end");
     expect(await sandbox.files.read("sparse", { offset: 2 ** 50 })).toBe("");
     const stream = (await sandbox.files.read("sparse", { format: "stream" })).getReader();
@@ -311,7 +396,10 @@ describe("F-08 files that claim more than there is", () => {
 
 describe("F-13 large directories and names that are no text", () => {
   it("F-13 five thousand entries are paged, complete and sorted", async () => {
-    await text(sandbox, "mkdir many && cd many && python3 -c \"[open('e%05d' % n, 'x').close() for n in range(5001)]\"");
+    await text(
+      sandbox,
+      "mkdir many && cd many && python3 -c \"[open('e%05d' % n, 'x').close() for n in range(5001)]\"",
+    );
     const names: string[] = [];
     for await (const { name } of sandbox.files.entries("many")) names.push(name);
     expect(names).toEqual(Array.from({ length: 5001 }, (_, n) => `e${String(n).padStart(5, "0")}`));
@@ -322,7 +410,10 @@ describe("F-13 large directories and names that are no text", () => {
   });
 
   it("F-13 names that are not UTF-8 arrive as their bytes and go with their directory", async () => {
-    await text(sandbox, `mkdir raw && cd raw && python3 -c "import os;[open(n,'x').close() for n in (b'\\xff\\xfe', b'a\\x80', b'plain')];os.symlink(b'\\xff', b'link')"`);
+    await text(
+      sandbox,
+      `mkdir raw && cd raw && python3 -c "import os;[open(n,'x').close() for n in (b'\\xff\\xfe', b'a\\x80', b'plain')];os.symlink(b'\\xff', b'link')"`,
+    );
     const entries = await sandbox.files.list("raw");
     const bytes = entries.map(({ name, nameBytes }) => Buffer.from(nameBytes ?? Buffer.from(name)).toString("hex"));
     expect(bytes.sort()).toEqual(["6180", "6c696e6b", "706c61696e", "fffe"].sort());
@@ -345,13 +436,17 @@ describe("F-17 F-15 what a written file is like", () => {
     expect((await sandbox.files.stat("exact")).mode).toBe(0o640);
     await text(sandbox, "ln -sfn nowhere/real dangle");
     expect(await verdict(sandbox.files.write("dangle", "y", { exclusive: true }))).toBe("GuestAgentError FILE_EXISTS");
-    const racers = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => sandbox.files.write("raced", `${n}`, { exclusive: true })));
+    const racers = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) => sandbox.files.write("raced", `${n}`, { exclusive: true })),
+    );
     expect(racers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
   it("F-15 setuid, setgid and sticky are dropped", async () => {
     await sandbox.files.write("suid", "x", { mode: 0o777 });
-    expect((await failure(sandbox.files.write("suid", "x", { mode: 0o4755 })).catch(() => null))?.name ?? "dropped").toMatch(/InvalidArgument|dropped/);
+    expect(
+      (await failure(sandbox.files.write("suid", "x", { mode: 0o4755 })).catch(() => null))?.name ?? "dropped",
+    ).toMatch(/InvalidArgument|dropped/);
     await text(sandbox, "chown root suid; chmod 4755 suid", root);
     await sandbox.files.write("suid", "new content");
     expect((await sandbox.files.stat("suid")).mode & 0o7000).toBe(0);

@@ -57,7 +57,11 @@ describe("G-08 the guest's root ends its own machine in the middle of a command"
 
   it("G-08 the agent cannot be ended by signals of root, and the sandbox works on", async () => {
     const sandbox = await scene.sandbox();
-    await sh(sandbox, "for s in KILL TERM INT HUP USR1 USR2 PIPE ALRM SEGV BUS ILL FPE ABRT STOP TSTP QUIT; do kill -$s 1; done", root);
+    await sh(
+      sandbox,
+      "for s in KILL TERM INT HUP USR1 USR2 PIPE ALRM SEGV BUS ILL FPE ABRT STOP TSTP QUIT; do kill -$s 1; done",
+      root,
+    );
     expect(await text(sandbox, "echo alive")).toBe("alive");
     await sandbox.destroy();
   });
@@ -77,27 +81,31 @@ describe("G-11 QEMU itself dies", () => {
     expect(scene.machine(sandbox)).toBeUndefined();
   });
 
-  it.each(["SIGSEGV", "SIGABRT", "SIGTERM"] as const)("G-11 by %s: the same, unless it is init of its namespace, whom only SIGKILL reaches from outside", async (signal) => {
-    const sandbox = await scene.sandbox();
-    const waiting = await pending(sandbox);
-    const before = cores();
-    const pid = scene.machine(sandbox)!;
-    const isInit = /^NSpid:.*\s1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-    process.kill(pid, signal);
-    if (isInit && signal !== "SIGTERM") {
-      expect(await text(sandbox, "echo alive")).toBe("alive");
-      process.kill(pid, "SIGKILL");
-    }
-    await afterDeath(sandbox, [waiting.end]);
-    expect(cores()).toEqual(before);
-  });
+  it.each(["SIGSEGV", "SIGABRT", "SIGTERM"] as const)(
+    "G-11 by %s: the same, unless it is init of its namespace, whom only SIGKILL reaches from outside",
+    async (signal) => {
+      const sandbox = await scene.sandbox();
+      const waiting = await pending(sandbox);
+      const before = cores();
+      const pid = scene.machine(sandbox)!;
+      const isInit = /^NSpid:.*\s1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+      process.kill(pid, signal);
+      if (isInit && signal !== "SIGTERM") {
+        expect(await text(sandbox, "echo alive")).toBe("alive");
+        process.kill(pid, "SIGKILL");
+      }
+      await afterDeath(sandbox, [waiting.end]);
+      expect(cores()).toEqual(before);
+    },
+  );
 });
 
 describe("G-09 root floods console and serial line", () => {
   it("G-09 bounded on disk and in the daemon, and the machine is not held up", { timeout: 180_000 }, async () => {
     const sandbox = await scene.sandbox();
     // As fast as it goes, for a time: an emulated serial line carries a few hundred KiB a second.
-    const flood = "cat /dev/zero | tr '\\0' 'x' | fold -w 120 > /dev/ttyS0 & cat /dev/urandom > /dev/console & sleep 12; kill %1 %2; wait";
+    const flood =
+      "cat /dev/zero | tr '\\0' 'x' | fold -w 120 > /dev/ttyS0 & cat /dev/urandom > /dev/console & sleep 12; kill %1 %2; wait";
     const grown = await growthMb(scene.daemon(), async () => {
       const flooding = sandbox.commands.run(["bash", "-c", flood], { ...root, timeoutSeconds: 60 });
       for (let round = 0; round < 5; round++) expect(await text(sandbox, "echo alive")).toBe("alive");
