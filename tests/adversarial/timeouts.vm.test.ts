@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { Sandbox, type SandboxError } from "@mvm/sdk";
 import { beforeAll, describe, expect, it } from "vitest";
 import { cli } from "../support/cli.js";
@@ -114,6 +115,8 @@ describe("T-05 a kill that meets the natural end", () => {
         }
         return `${count} ${how}`;
       })();
+      // From at once to well behind the natural end.
+      await pause(Math.random() * 60);
       const killed = process.kill("SIGKILL").then(
         () => "",
         (error: SandboxError) => error.code,

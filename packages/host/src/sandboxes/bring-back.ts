@@ -7,7 +7,7 @@ import { attachMachine } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
 import { persist, fromStateFile } from "./persist.js";
 import { reapLeftovers } from "./reap.js";
-import { removeAllButEvidence } from "./remove-files.js";
+import { removeAllButEvidence, removeUnfinished } from "./remove-files.js";
 import type { Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
 import { moveTo } from "./state.js";
@@ -21,6 +21,7 @@ import { within } from "./within.js";
 export async function bringBack(services: Services, state: StateFile, backend: Backend): Promise<Sandbox> {
   const sandbox = fromStateFile(state, services.home.sandboxes, backend);
   services.registry.add(sandbox);
+  await removeUnfinished(sandbox);
   if (state.state !== "stopped" && state.state !== "failed") {
     const problem = await adopt(services, sandbox, state);
     if (problem !== undefined) await lose(services, sandbox, state, problem);

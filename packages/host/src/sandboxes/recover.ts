@@ -11,6 +11,7 @@ import { readStateFile, type StateFile } from "../store/state-file.js";
 import { remainingMs } from "./expiry.js";
 import { reapLeftovers } from "./reap.js";
 import { bringBack } from "./bring-back.js";
+import { putAway } from "./remove-files.js";
 import type { Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
 
@@ -102,7 +103,7 @@ function isUnused(directory: string): boolean {
 }
 
 function remove(directory: string, name: string, report: RecoveryReport): void {
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(putAway(directory), { recursive: true, force: true });
   report.removed.push(name);
 }
 
