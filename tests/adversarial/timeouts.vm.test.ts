@@ -116,7 +116,7 @@ describe("T-05 a kill that meets the natural end", () => {
         return `${count} ${how}`;
       })();
       // From at once to well behind the natural end.
-      await pause(Math.random() * 60);
+      await pause(Math.random() * 200);
       const killed = process.kill("SIGKILL").then(
         () => "",
         (error: SandboxError) => error.code,
