@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { transformSync } from "esbuild";
@@ -82,10 +82,7 @@ describe("the documentation", () => {
       const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, target]) => target ?? "");
       for (const target of targets) {
         const path = join(root, page, "..", target);
-        expect(
-          () => readFileSync(path.endsWith("/") || !/\.\w+$/.test(path) ? join(path, "README.md") : path),
-          `${page} → ${relative(root, path)}`,
-        ).not.toThrow();
+        expect(existsSync(path), `${page} → ${relative(root, path)}`).toBe(true);
       }
     }
   });
