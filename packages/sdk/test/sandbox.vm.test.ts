@@ -1,14 +1,19 @@
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeHome } from "../../../tests/support/home.js";
 import { CommandFailed, PolicyDenied, type ProcessEvent, Sandbox, SandboxUnavailable, Timeout } from "../src/index.js";
 
+// A home of its own: the shared one's daemon may be stopped by whoever used it before.
+const made = makeHome();
+process.env["MVM_HOME"] = made.home;
 let sandbox: Sandbox;
 beforeAll(async () => {
   sandbox = await Sandbox.create({ image: "python", tags: { test: "sdk" } });
 }, 600_000);
 afterAll(async () => {
   await sandbox.destroy();
+  made.remove();
 });
 
 const run: Sandbox["commands"]["run"] = (command, options) => sandbox.commands.run(command, options);
