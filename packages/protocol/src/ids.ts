@@ -3,8 +3,8 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ".toLowerCase();
 const timeLength = 10;
 const randomLength = 16;
 
-/** What an id names: a sandbox, one run of a command, an audit entry. */
-export type IdKind = "sbx" | "run" | "evt";
+/** What an id names: a sandbox, one run of a command, an audit entry, a snapshot. */
+export type IdKind = "sbx" | "run" | "evt" | "snp";
 
 /** Fills the array with random bytes; `globalThis.crypto.getRandomValues` unless a test gives another. */
 export type RandomSource = (bytes: Uint8Array) => Uint8Array;
@@ -52,7 +52,7 @@ export function idGenerator(random: RandomSource = systemRandom): (kind: IdKind,
 /** The process-wide generator. */
 export const newId: (kind: IdKind, now?: number) => string = idGenerator();
 
-const pattern = /^(sbx|run|evt)_[0-9a-hjkmnp-tv-z]{26}$/;
+const pattern = /^(sbx|run|evt|snp)_[0-9a-hjkmnp-tv-z]{26}$/;
 
 /** Whether the text has the form of an id, optionally of the given kind. */
 export function isId(text: string, kind?: IdKind): boolean {

@@ -43,6 +43,18 @@ export type {
   SandboxInfoDocument,
   TtlRequest,
 } from "./api/sandboxes.js";
+export type {
+  Compatibility,
+  DetachRequest,
+  ForkRequest,
+  PruneRequest,
+  RestoreRequest,
+  SnapshotInfo,
+  SnapshotPart,
+  SnapshotRequest,
+  SnapshotStreamEvent,
+  SnapshotVerdict,
+} from "./api/snapshots.js";
 export { type Accelerator, acceleratorScale, deadline, type GuestDeadline, type HostDeadline } from "./deadlines.js";
 export * from "./errors/index.js";
 export { type IdKind, idGenerator, isId, newId, type RandomSource } from "./ids.js";

@@ -56,6 +56,8 @@ export const limits = {
   tags: 64,
   tagKeyLength: 63,
   tagValueLength: 255,
+  /** Forks made by one call. */
+  forksAtOnce: 64,
   /** A user's or group's name in the guest. */
   userLength: 64,
   /** An image's name or reference. */

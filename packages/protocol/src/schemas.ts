@@ -15,4 +15,5 @@ export * from "./api/observe.js";
 export * from "./api/plan-parts.js";
 export * from "./api/results.js";
 export * from "./api/sandboxes.js";
+export * from "./api/snapshots.js";
 export { type Checker, checker } from "./checkers.js";

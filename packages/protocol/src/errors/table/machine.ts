@@ -123,6 +123,16 @@ export const machineErrors = {
     meaning: "A snapshot could not be saved, read or removed.",
     hint: "See `mvmctl snapshot ls`",
   },
+  SNAPSHOT_NOT_FOUND: {
+    class: "SnapshotError",
+    boundary: "snapshot",
+    retry: "never",
+    outcome: "not_started",
+    exit: 69,
+    http: 404,
+    meaning: "There is no snapshot of that name or id.",
+    hint: "See `mvmctl snapshot ls` for what there is",
+  },
   SNAPSHOT_MISMATCH: {
     class: "SnapshotMismatchError",
     boundary: "snapshot",
