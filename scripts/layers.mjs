@@ -10,7 +10,9 @@ export const mayImport = {
 /** Folders inside the host: who may reach below. A backend is known by its interface only. */
 export const hostMayImport = {
   "backends/qemu": { onlyFrom: ["backends/qemu", "backends", "main.ts", "daemon"] },
-  agent: { onlyFrom: ["agent", "sandboxes", "commands", "files", "backends/qemu", "daemon", "main.ts", "api"] },
+  agent: {
+    onlyFrom: ["agent", "sandboxes", "commands", "files", "ports", "backends/qemu", "daemon", "main.ts", "api"],
+  },
 };
 
 /** Folders that decide and never act: no module of Node that does I/O may be imported there. */

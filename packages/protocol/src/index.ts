@@ -34,12 +34,12 @@ export type {
   Profile,
   SecretRefDocument,
 } from "./api/plan-parts.js";
+export type { PortForwardBody, PortInfo, PortListDocument } from "./api/ports.js";
 export type { CommandResultDocument } from "./api/results.js";
 export type {
   Confinement,
   CreateRequest,
   DestroyResultDocument,
-  PortInfo,
   SandboxInfoDocument,
   TtlRequest,
 } from "./api/sandboxes.js";

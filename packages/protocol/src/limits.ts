@@ -89,6 +89,12 @@ export const limits = {
   outputMinBytes: 0,
   /** Output of a started process that a late reader can still get. */
   processRingBytes: MiB,
+  portMax: 65_535,
+  /** Forwarded ports of one sandbox, and connections open at once through all of them. */
+  forwards: 128,
+  forwardConnections: 256,
+  /** A network address in text. */
+  addressLength: 64,
   terminalRows: 1000,
   terminalColumns: 1000,
   /** One line of a sandbox's log; longer ones are split. */

@@ -13,6 +13,7 @@ export * from "./api/host.js";
 export * from "./api/images.js";
 export * from "./api/observe.js";
 export * from "./api/plan-parts.js";
+export * from "./api/ports.js";
 export * from "./api/results.js";
 export * from "./api/sandboxes.js";
 export * from "./api/snapshots.js";

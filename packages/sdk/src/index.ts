@@ -21,6 +21,7 @@ export type { ReadOptions } from "./files/read.js";
 export type { StatOptions } from "./files/stat.js";
 export type { FileContent, WriteOptions } from "./files/write.js";
 export { NetworkPolicy } from "./network/policy.js";
+export { type ForwardedPort, type ForwardOptions, type PortForward, Ports } from "./ports/ports.js";
 export type { ConnectOptions } from "./sandbox/connect.js";
 export type { CreateProgress } from "./sandbox/create.js";
 export type { SandboxInfo } from "./sandbox/info.js";

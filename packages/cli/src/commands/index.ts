@@ -18,6 +18,11 @@ export const registry: Registry = {
     rm: verb(() => import("./fs/rm.js")),
   }),
   cp: verb(() => import("./cp.js")),
+  ports: group("Forward ports of this host into a sandbox", {
+    forward: verb(() => import("./ports/forward.js")),
+    ls: verb(() => import("./ports/ls.js")),
+    rm: verb(() => import("./ports/rm.js")),
+  }),
   logs: verb(() => import("./logs.js")),
   stop: verb(() => import("./stop.js")),
   down: alias("stop"),

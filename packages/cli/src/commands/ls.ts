@@ -5,6 +5,7 @@ import { tag } from "../args/tag.js";
 import { command, option } from "../command/define.js";
 import { type Column, table } from "../render/table.js";
 import { bytes, span } from "../render/units.js";
+import { portText } from "../sandbox/ports.js";
 import { accelOf, stateOf, ttlLeft } from "../sandbox/describe.js";
 
 const columns: readonly Column<SandboxInfoDocument>[] = [
@@ -15,6 +16,7 @@ const columns: readonly Column<SandboxInfoDocument>[] = [
   { heading: "BACKEND/ACCEL", cell: accelOf, least: 8 },
   { heading: "AGE", cell: (sandbox) => span(Date.now() - Date.parse(sandbox.created_at)), least: 3 },
   { heading: "TTL LEFT", cell: (sandbox) => ttlLeft(sandbox) },
+  { heading: "PORTS", cell: ({ ports }) => ports.map(portText).join(" ") },
   { heading: "MEMORY", cell: (sandbox) => bytes(sandbox.memory_mb * 1024 * 1024), least: 4 },
 ];
 

@@ -12,6 +12,7 @@ import { hostRoutes } from "./host.js";
 import { imageRoutes } from "./images.js";
 import { logRoutes } from "./logs.js";
 import { observeRoutes } from "./observe.js";
+import { portRoutes } from "./ports.js";
 import { processControlRoutes, stdinRoutes } from "./process-input.js";
 import { processRoutes } from "./processes.js";
 import { runRoutes } from "./runs.js";
@@ -29,6 +30,7 @@ const jsonRoutes = [
   processRoutes,
   processControlRoutes,
   fileRoutes,
+  portRoutes,
   logRoutes,
   observeRoutes,
   runRoutes,

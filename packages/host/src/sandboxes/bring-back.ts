@@ -2,6 +2,7 @@ import { deadline } from "@mvm/protocol";
 import type { Backend, Machine } from "../backends/backend.js";
 import { adoptCommands } from "../commands/adopt.js";
 import { fault } from "../observe/fault.js";
+import { bindAgain } from "../ports/bind-again.js";
 import type { StateFile } from "../store/state-file.js";
 import { attachMachine } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
@@ -44,6 +45,7 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     const live = attachMachine(services, sandbox, machine, "adopted", {});
     await within(live.session.ready, deadline("hello", machine.identity.accel), "agent-hello");
     await adoptCommands(sandbox, live, state.background_pids);
+    await bindAgain(sandbox, live, state.ports);
     fault("recover.after-adopt");
     sandbox.logs.event("recovered", { pid: machine.identity.pid });
     services.log.info({ sandbox: sandbox.id, pid: machine.identity.pid }, "machine adopted");

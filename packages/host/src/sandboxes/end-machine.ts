@@ -16,6 +16,7 @@ export async function endMachine(services: Services, sandbox: Sandbox): Promise<
   if (live === null) return;
   sandbox.live = null;
   sandbox.processes.close();
+  sandbox.ports.close();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), killPatienceMs)));
   const killed = live.machine.kill().then(() => true);

@@ -35,7 +35,7 @@ export function infoOf(sandbox: Sandbox): SandboxInfoDocument {
     ready_at: sandbox.readyAt,
     expires_at: sandbox.expiry?.at ?? null,
     ended_at: sandbox.endedAt,
-    ports: [],
+    ports: sandbox.ports.list(),
     confinement: confinementOf(sandbox),
     template: sandbox.identity?.template ?? null,
   };

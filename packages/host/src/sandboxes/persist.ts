@@ -42,6 +42,7 @@ function toStateFile(sandbox: Sandbox): StateFile {
     identity: sandbox.identity && { ...sandbox.identity },
     confinement: [...sandbox.confinement],
     background_pids: sandbox.processes.backgroundPids(),
+    ports: sandbox.ports.list(),
     idempotency: sandbox.idempotency,
   };
 }

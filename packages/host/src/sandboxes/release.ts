@@ -14,6 +14,7 @@ export async function releaseAll(services: Services, deadlineMs: number): Promis
       if (live === null) continue;
       // Without a machine of record the death of the session must not look like a failure.
       sandbox.live = null;
+      sandbox.ports.close();
       live.session.close();
       live.machine.release();
     } else {

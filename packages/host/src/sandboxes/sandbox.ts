@@ -6,6 +6,7 @@ import type { AgentSession } from "../agent/types.js";
 import type { Backend, Machine, MachineIdentity } from "../backends/backend.js";
 import { ProcessTable } from "../commands/process-table.js";
 import { SandboxLogs } from "../logs/sandbox-logs.js";
+import { PortTable } from "../ports/table.js";
 import type { SandboxLayout } from "../store/layout.js";
 import type { BootRecord } from "./boot-report.js";
 import type { Expiry } from "./expiry.js";
@@ -44,6 +45,7 @@ export interface Sandbox {
   readonly logs: SandboxLogs;
   readonly events: EventEmitter<SandboxEvents>;
   readonly processes: ProcessTable;
+  readonly ports: PortTable;
   readonly idempotency: { readonly key: string; readonly body_sha256: string } | null;
   state: SandboxState;
   reason: EndReason | null;
@@ -79,6 +81,7 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     logs: new SandboxLogs(given.files),
     events,
     processes: new ProcessTable(),
+    ports: new PortTable(),
     state: "creating",
     reason: null,
     detached: given.plan.detach,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { EndReasonSchema, ProfileSchema, SandboxStateSchema } from "@mvm/protocol/schemas";
+import { EndReasonSchema, PortInfoSchema, ProfileSchema, SandboxStateSchema } from "@mvm/protocol/schemas";
 import { writeFileAtomic, type AtomicWriteOptions } from "./atomic.js";
 
 /** Version of the state file. A daemon reads its own and refuses newer ones. */
@@ -54,6 +54,7 @@ export const StateFileSchema = Type.Object(
     confinement: Type.Array(Type.String()),
     /** Commands of the guest that outlive the connection which started them. */
     background_pids: Type.Array(Type.Integer()),
+    ports: Type.Array(PortInfoSchema),
     idempotency: nullable(Type.Object({ key: Type.String(), body_sha256: Type.String() }, strict)),
   },
   strict,

@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { limits } from "../limits.js";
 import { endReasons, sandboxStates } from "../states.js";
 import { AccelChoiceSchema, MountSchema, NetworkPolicySchema, ProfileSchema, SecretsSchema } from "./plan-parts.js";
+import { PortInfoSchema } from "./ports.js";
 import { count, env, nullable, oneOf, strict, tags, text, time } from "./shapes.js";
 
 export const SandboxNameSchema = Type.String({
@@ -40,10 +41,6 @@ export type CreateRequest = Static<typeof CreateRequestSchema>;
 
 export const SandboxStateSchema = oneOf(sandboxStates);
 export const EndReasonSchema = oneOf(endReasons);
-
-/** One forwarded port of a sandbox. */
-export const PortInfoSchema = Type.Object({ host_address: Type.String(), host_port: count, guest_port: count }, strict);
-export type PortInfo = Static<typeof PortInfoSchema>;
 
 /** One measure that cages the machine's processes, and whether it holds on this host. */
 export const ConfinementSchema = Type.Object(

@@ -46,7 +46,12 @@ export function validateMaxOutputBytes(value: unknown): number {
 
 /** A TCP port. */
 export function validatePort(value: unknown): number {
-  return wholeNumber("port", value, 1, 65_535);
+  return wholeNumber("port", value, 1, limits.portMax);
+}
+
+/** A TCP port of the host to bind; 0 takes any that is free. */
+export function validateHostPort(value: unknown): number {
+  return wholeNumber("host port", value, 0, limits.portMax);
 }
 
 /** Permission bits of a file. */

@@ -2,6 +2,7 @@ import { isSandboxError, type LogLine } from "@mvm/protocol";
 import type { DaemonClient } from "../client/index.js";
 import { Commands } from "../commands/commands.js";
 import { Files } from "../files/files.js";
+import { Ports } from "../ports/ports.js";
 import { type ConnectOptions, findSandbox } from "./connect.js";
 import { type Created, createSandbox } from "./create.js";
 import { disposeAndWait, disposeInBackground, endWithHandle } from "./dispose.js";
@@ -22,6 +23,7 @@ export class Sandbox {
   readonly id: string;
   readonly commands: Commands;
   readonly files: Files;
+  readonly ports: Ports;
   /** The daemon it lives at. */
   readonly client: DaemonClient;
   readonly #lease: Lease | null;
@@ -35,6 +37,7 @@ export class Sandbox {
     this.#lease = lease;
     this.commands = new Commands(this);
     this.files = new Files(this);
+    this.ports = new Ports(this);
     if (lease !== null) endWithHandle(this, info.id, lease);
   }
 

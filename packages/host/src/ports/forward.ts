@@ -1,0 +1,42 @@
+import type { PortForwardBody, PortInfo } from "@mvm/protocol";
+import { checkProfile } from "../admission/profile.js";
+import { persist } from "../sandboxes/persist.js";
+import type { Sandbox } from "../sandboxes/sandbox.js";
+import { requireLive, unavailable } from "../sandboxes/state.js";
+import { bindAddress, isLoopback } from "./address.js";
+
+/**
+ * Forwards a port of the host to a port of the guest's loopback, until it is removed or the sandbox's machine ends. Whether
+ * anything listens in the guest is found out by each connection.
+ * @throws {PolicyDenied} the profile has no ports, or none beyond loopback
+ * @throws {InvalidArgumentError} the address is none, or code PORT_UNAVAILABLE
+ */
+export async function forwardPort(sandbox: Sandbox, body: PortForwardBody): Promise<PortInfo> {
+  const { profile } = sandbox.plan;
+  const address = bindAddress(body.host_address);
+  // A permissive profile was acknowledged when the sandbox was created.
+  checkProfile(profile, isLoopback(address) ? ["ports"] : ["ports", "ports.public"], true);
+  const { session } = requireLive(sandbox, "forward a port of");
+  const info = await sandbox.ports.add(session, { ...body, host_address: address });
+  if (info === undefined) throw unavailable(sandbox, "forward a port of");
+  sandbox.logs.event("port_forwarded", { ...info });
+  if (sandbox.detached) keep(sandbox, info);
+  return info;
+}
+
+/** Stops forwarding a port of the host. @throws {InvalidArgumentError} code PORT_NOT_FORWARDED */
+export function removePort(sandbox: Sandbox, hostPort: number): void {
+  const info = sandbox.ports.remove(hostPort);
+  sandbox.logs.event("port_removed", { ...info });
+  if (sandbox.detached) persist(sandbox);
+}
+
+/** A forward the next daemon would not know of is refused now rather than lost then. */
+function keep(sandbox: Sandbox, info: PortInfo): void {
+  try {
+    persist(sandbox);
+  } catch (error) {
+    sandbox.ports.remove(info.host_port);
+    throw error;
+  }
+}
