@@ -42,6 +42,8 @@ const hostDeadlines = {
   leaseEnd: 1_000,
   /** The daemon ends after this long without sandboxes. */
   daemonIdle: 600_000,
+  /** Writing a machine's memory and disk to files. */
+  capture: 300_000,
   /** One image build. */
   imageBuild: 1_800_000,
 } as const;

@@ -30,6 +30,8 @@ export interface SessionOptions {
   readonly resume: ResumeFields;
   /** How long WELCOME may take: a guest that still boots is slower than one that was restored. Default `restore`. */
   readonly helloDeadline?: "boot" | "restore" | "hello";
+  /** The machine is paused: the guest is greeted by `refresh`, when it can answer. */
+  readonly paused?: boolean;
   /** Tells a dead machine from a broken channel. */
   readonly machineExited?: Promise<MachineExit>;
 }
@@ -64,6 +66,7 @@ class Session implements AgentSession {
   #failReady!: (error: Error) => void;
   #resolveClosed!: (closed: Closed) => void;
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #refreshing: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(channel: Duplex, options: SessionOptions) {
     this.#channel = channel;
@@ -80,8 +83,26 @@ class Session implements AgentSession {
     channel.on("data", (chunk: Buffer) => this.#read(chunk));
     channel.on("error", () => undefined);
     channel.once("close", () => void this.#channelClosed());
+    if (options.paused === true) return;
     this.#greet();
     this.#watchHello();
+  }
+
+  get greeted(): boolean {
+    return this.#welcome !== undefined;
+  }
+
+  async refresh(): Promise<void> {
+    if (!this.greeted) {
+      this.#greet();
+      this.#watchHello();
+      await this.ready;
+      return;
+    }
+    if (this.#over !== undefined) throw this.#lost(this.#over, true);
+    const refreshed = new Promise<void>((resolve, reject) => this.#refreshing.push({ resolve, reject }));
+    this.#outbox.message(FrameType.RESUME, 0, resumeMessage({ ...this.#options.resume, adopted: true }));
+    await refreshed;
   }
 
   open(request: { readonly op: string } & Record<string, unknown>, handlers: StreamHandlers = {}): AgentStream {
@@ -167,6 +188,7 @@ class Session implements AgentSession {
         return this.#welcomed(frame);
       case FrameType.RESUMED:
         this.#timers.splice(0).forEach((timer) => clearTimeout(timer));
+        this.#refreshing.shift()?.resolve();
         return this.#becomeReady(this.#welcome!);
       default:
         return this.#forStream(frame);
@@ -221,6 +243,7 @@ class Session implements AgentSession {
     // A guest that never said WELCOME has not acted on anything it was sent.
     const error = this.#lost(closed, this.#welcome !== undefined);
     this.#failReady(error);
+    for (const { reject } of this.#refreshing.splice(0)) reject(error);
     for (const stream of [...this.#streams.values()]) stream.fail(error);
     this.#resolveClosed(closed);
   }

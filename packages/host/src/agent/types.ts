@@ -46,6 +46,13 @@ export interface AgentSession {
     request: { readonly op: string } & Record<string, unknown>,
     options?: { signal?: AbortSignal; deadlineMs?: number },
   ): Promise<Record<string, unknown>>;
+  /** Whether the guest has answered this session. */
+  readonly greeted: boolean;
+  /**
+   * Sets the guest's clock right and reseeds its randomness after its vCPUs stood still; greets a guest that was adopted while
+   * it was paused. Resolves with the guest's answer. @throws like `ready`
+   */
+  refresh(): Promise<void>;
   /** Resolves when the session is over, with the reason; streams still open are rejected with OutcomeUnknownError before. */
   readonly closed: Promise<{ reason: "closed" | "machine_gone" | "protocol_violation"; detail: string }>;
   close(): void;

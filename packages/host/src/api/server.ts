@@ -10,6 +10,7 @@ import { fileContentRoutes } from "./file-content.js";
 import { fileRoutes } from "./files.js";
 import { hostRoutes } from "./host.js";
 import { imageRoutes } from "./images.js";
+import { lifecycleRoutes } from "./lifecycle.js";
 import { logRoutes } from "./logs.js";
 import { observeRoutes } from "./observe.js";
 import { portRoutes } from "./ports.js";
@@ -17,6 +18,7 @@ import { processControlRoutes, stdinRoutes } from "./process-input.js";
 import { processRoutes } from "./processes.js";
 import { runRoutes } from "./runs.js";
 import { sandboxRoutes } from "./sandboxes.js";
+import { snapshotRoutes } from "./snapshots.js";
 
 /** Bytes of a request's head; paths and names are the longest things in it. */
 const maxHeadBytes = 64 * 1024;
@@ -27,6 +29,8 @@ const keepAliveMs = 30_000;
 
 const jsonRoutes = [
   sandboxRoutes,
+  lifecycleRoutes,
+  snapshotRoutes,
   processRoutes,
   processControlRoutes,
   fileRoutes,

@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from "node:stream";
+import type { Compatibility } from "@mvm/protocol";
 
 /** What starts a machine: everything is resolved and admitted, nothing is a user's string any more. */
 export interface MachineSpec {
@@ -13,8 +14,26 @@ export interface MachineSpec {
   readonly diskMb: number;
   /** `auto` takes kvm where a guest really boots under it and announces the fall back otherwise. */
   readonly accel: "auto" | Accelerator;
-  /** Keep the disk that is already in the directory: start of a stopped sandbox. */
+  /** Keep the disk that is already in the directory: start of a stopped sandbox, wake of a cold one. */
   readonly keepDisk?: boolean;
+  /** Start from a captured machine instead of the template. The machine is paused when the start resolves. */
+  readonly captured?: CapturedState;
+}
+
+/** A machine's memory and devices, and unless the disk is kept its disk, as `capture` wrote them. Verified by the caller. */
+export interface CapturedState {
+  readonly directory: string;
+  /** Where the guest's memory begins in its file. Bytes. */
+  readonly memoryOffset: number;
+}
+
+/** What of a machine decides whether a captured one fits. */
+export interface MachineShape {
+  readonly accel: Accelerator;
+  readonly cpus: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  readonly imageDigest: string;
 }
 
 export type Accelerator = "kvm" | "tcg";
@@ -73,6 +92,12 @@ export interface Machine {
   readonly exited: Promise<MachineExit>;
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /**
+   * Stops the vCPUs and writes memory, device state and, with `disk`, the disk to `target`, all of the same instant. The machine
+   * stays stopped: `resume` or `kill` it. `target` is an empty directory on the same file system.
+   * @throws {SnapshotError} nothing usable was written, the machine is unharmed and stopped
+   */
+  capture(target: string, options: { readonly disk: boolean }): Promise<{ readonly memoryOffset: number }>;
   /** Ends the machine at once and resolves when no process of it is left. Idempotent. */
   kill(): Promise<void>;
   /** Closes this side's sockets and leaves the machine running: the daemon goes, the machine stays. */
@@ -102,8 +127,19 @@ export interface Backend {
    * @throws {VmBootTimeoutError | VmQemuCrashError | VmOverlayError | VmDependencyError | AssetChecksumError}
    */
   start(spec: MachineSpec, options?: StartOptions): Promise<Machine>;
-  /** Connects to a machine a former daemon left running; undefined when it is gone. Never signals anything but that process. */
-  adopt(identity: MachineIdentity, directory: string): Promise<Machine | undefined>;
+  /** What a captured machine of this shape can be started with on this host. Two that differ do not fit each other. */
+  compatibility(shape: MachineShape): Promise<Compatibility>;
+  /** The parts of a sparse file that hold data; every byte outside of them is zero, by the word of the file system. */
+  dataRanges(path: string): Promise<readonly { readonly start: number; readonly length: number }[]>;
+  /**
+   * Connects to a machine a former daemon left behind; undefined when it is gone. One that is not to be paused runs
+   * afterwards, whatever that daemon was doing with it. Never signals anything but that process.
+   */
+  adopt(
+    identity: MachineIdentity,
+    directory: string,
+    options: { readonly paused: boolean },
+  ): Promise<Machine | undefined>;
   /** Ends a process a former daemon left behind, if it is still the one the identity names. */
   reap(identity: MachineIdentity): Promise<boolean>;
 }

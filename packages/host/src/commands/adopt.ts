@@ -8,14 +8,19 @@ const sigkill = 9;
 
 /**
  * Takes over the commands a guest kept running while no daemon was there: those that were started in the background are
- * attached again, the others belonged to connections that are gone and are killed. Output of the time between is lost.
+ * attached again, the others belonged to connections that are gone and are killed. In a machine that goes on from where it was
+ * captured nobody was there to lose, and all of them stay. Output of the time between is lost.
  */
-export async function adoptCommands(sandbox: Sandbox, live: Live, backgroundPids: readonly number[]): Promise<void> {
+export async function adoptCommands(
+  sandbox: Sandbox,
+  live: Live,
+  backgroundPids: readonly number[] | "all",
+): Promise<void> {
   const deadlineMs = deadline("agentRequest", live.machine.identity.accel);
   const { processes } = checkedAnswer("ps", await live.session.call({ op: "ps" }, { deadlineMs }));
   for (const { pid, argv, user, cwd, started_ms: startedMs, running } of processes) {
     if (!running) continue;
-    if (!backgroundPids.includes(pid)) {
+    if (backgroundPids !== "all" && !backgroundPids.includes(pid)) {
       live.session.call({ op: "signal", pid, signal: sigkill, tree: true }, { deadlineMs }).catch(() => undefined);
       continue;
     }

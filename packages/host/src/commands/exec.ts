@@ -79,6 +79,9 @@ async function finish(
   }
 }
 
+/** How often a command whose machine is paused is looked at, at most. Milliseconds. */
+const pausedLookMs = 1_000;
+
 /**
  * The guest enforces the time limit. If no end has come well after it, the guest is asked for a sign of life: one that
  * answers is merely slow and is told to kill the command; one that does not is lost, and its machine is ended.
@@ -94,11 +97,18 @@ function watchDeadline(
   if (spec.timeoutMs === null) return { cancel: () => undefined, hung: () => hung };
   const margin = deadline("commandOverrun", live.machine.identity.accel);
   const total = Math.min(spec.timeoutMs + limits.killGraceMs + margin, 2 ** 31 - 1);
+  // A machine that is paused stands still, and so does the command's time limit.
+  const end = sandbox.clock.now + total;
   const giveUp = (): void => {
     hung = true;
     void failSandbox(services, sandbox, "crashed", "the guest is hung");
   };
   const late = async (): Promise<void> => {
+    const left = end - sandbox.clock.now;
+    if (left > 0) {
+      timer = setTimeout(() => void late(), Math.max(left, pausedLookMs));
+      return;
+    }
     try {
       await live.session.call({ op: "ps" });
     } catch {
@@ -108,7 +118,7 @@ function watchDeadline(
     process.cancel();
     timer = setTimeout(() => !process.over && giveUp(), margin);
   };
-  let timer = setTimeout(() => void late(), total);
+  let timer = setTimeout(() => void late(), total + 1);
   return { cancel: () => clearTimeout(timer), hung: () => hung };
 }
 

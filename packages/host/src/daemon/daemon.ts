@@ -14,6 +14,7 @@ import { recoverSandboxes } from "../sandboxes/recover.js";
 import { Registry } from "../sandboxes/registry.js";
 import { releaseAll } from "../sandboxes/release.js";
 import type { Services } from "../sandboxes/services.js";
+import { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
 import { exitWhenIdle } from "./idle.js";
 import { listenOnSocket } from "./socket.js";
@@ -54,6 +55,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     registry,
     reaper,
     tasks: new BackgroundTasks(log),
+    snapshots: new SnapshotStore(home.snapshots, home.snapshotKey),
     queue: new StartQueue({
       slots: availableParallelism(),
       deadlineMs: queueDeadlineMs,
@@ -64,6 +66,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     ceilings: hostCeilings({ cpus: availableParallelism(), memoryMb: Math.floor(totalmem() / 1024 ** 2) }),
   };
   const idempotency = new IdempotencyKeys();
+  services.snapshots.recover();
   const { recovered } = await recoverSandboxes(services);
   for (const sandbox of recovered) idempotency.restore(sandbox);
   const { version, onStop } = options;

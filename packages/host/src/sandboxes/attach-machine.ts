@@ -6,8 +6,11 @@ import { oomKillsSeen } from "./oom.js";
 import type { Live, Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
 
-/** How the agent is greeted: a guest that still boots is given longer, one that ran all along keeps its name and environment. */
-export type Greeting = "boot" | "restore" | "adopted";
+/**
+ * How the agent is greeted: a guest that still boots is given longer, one that ran all along keeps its name and environment, and
+ * one that is paused is greeted when it runs again.
+ */
+export type Greeting = "boot" | "restore" | "adopted" | "paused";
 
 /**
  * Connects a sandbox with its machine: console into the log, session with the agent, and whatever ends either of them
@@ -22,22 +25,24 @@ export function attachMachine(
 ): Live {
   machine.channel.on("error", () => undefined);
   sandbox.logs.drain(machine.console);
+  const adopted = greeting === "adopted" || greeting === "paused";
   const session = openAgentSession(machine.channel, {
     accel: machine.identity.accel,
-    helloDeadline: greeting === "adopted" ? "hello" : greeting,
+    helloDeadline: adopted ? "hello" : greeting,
+    paused: greeting === "paused",
     machineExited: machine.exited,
     resume: {
       hostname: hostname(sandbox),
       machineId: sandbox.machineId,
       env,
-      adopted: greeting === "adopted",
+      adopted,
     },
   });
   const live = { machine, session };
   sandbox.live = live;
   sandbox.identity = machine.identity;
   // An adopted machine was confined by the daemon that started it; that one wrote down how.
-  if (greeting !== "adopted") sandbox.confinement = machine.confinement;
+  if (!adopted) sandbox.confinement = machine.confinement;
 
   const oomBefore = oomKillsSeen();
   void machine.exited.then((exit) => {

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { deadline } from "@mvm/protocol";
 import type { Backend, Machine } from "../backends/backend.js";
 import { adoptCommands } from "../commands/adopt.js";
@@ -23,7 +24,17 @@ export async function bringBack(services: Services, state: StateFile, backend: B
   const sandbox = fromStateFile(state, services.home.sandboxes, backend);
   services.registry.add(sandbox);
   await removeUnfinished(sandbox);
-  if (state.state !== "stopped" && state.state !== "failed") {
+  if (state.state === "cold" || state.state === "restoring") {
+    // The former daemon died before the saved memory was left behind: what it started since has not run.
+    await reapLeftovers(sandbox.id, state, sandbox.backend);
+    const whole = services.snapshots.vouched(sandbox.id);
+    sandbox.state = "cold";
+    sandbox.clock.stop();
+    if (!whole) await lose(services, sandbox, state, "its saved memory is gone");
+    else persist(sandbox);
+  } else if (state.state !== "stopped" && state.state !== "failed") {
+    services.snapshots.forget(sandbox.id);
+    await rm(sandbox.files.cold, { recursive: true, force: true });
     const problem = await adopt(services, sandbox, state);
     if (problem !== undefined) await lose(services, sandbox, state, problem);
   } else {
@@ -40,10 +51,19 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
   let machine: Machine | undefined;
   try {
     const patience = deadline("qmp", state.identity.accel);
-    machine = await within(sandbox.backend.adopt(state.identity, sandbox.files.directory), patience, "adopt");
+    const paused = state.state === "paused";
+    const adopting = sandbox.backend.adopt(state.identity, sandbox.files.directory, { paused });
+    machine = await within(adopting, patience, "adopt");
     if (machine === undefined) return "its machine is gone";
-    const live = attachMachine(services, sandbox, machine, "adopted", {});
+    const live = attachMachine(services, sandbox, machine, paused ? "paused" : "adopted", {});
+    if (paused) {
+      sandbox.clock.stop();
+      services.log.info({ sandbox: sandbox.id, pid: machine.identity.pid }, "paused machine adopted");
+      return undefined;
+    }
     await within(live.session.ready, deadline("hello", machine.identity.accel), "agent-hello");
+    // A daemon that died while it captured the machine has left it frozen.
+    await live.session.call({ op: "thaw" });
     await adoptCommands(sandbox, live, state.background_pids);
     await bindAgain(sandbox, live, state.ports);
     fault("recover.after-adopt");

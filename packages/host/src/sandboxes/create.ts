@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { isSandboxError, newId, type EndReason, type SandboxUnavailable } from "@mvm/protocol";
 import type { Plan } from "../admission/plan.js";
-import type { Backend, Progress } from "../backends/backend.js";
+import type { Backend, CapturedState, Progress } from "../backends/backend.js";
 import { fault } from "../observe/fault.js";
 import { sandboxLayout } from "../store/layout.js";
 import { writeFileAtomic } from "../store/atomic.js";
@@ -23,6 +23,8 @@ export interface CreateOptions {
   /** See StartMachineOptions. */
   readonly waitReady: boolean;
   readonly idempotency?: Sandbox["idempotency"];
+  /** Go on from a captured machine instead of the image's template. */
+  readonly captured?: CapturedState;
 }
 
 /**
@@ -58,6 +60,7 @@ export async function createSandbox(
     const signal = settle.signal;
     await startMachine(services, sandbox, {
       ...{ imagePath: image.path, env: plan.env, keepDisk: false, signal, onProgress, onNotice, waitReady, began },
+      ...(options.captured && { captured: options.captured }),
     });
     fault("create.after-ready");
     becomeRunning(services, sandbox);

@@ -41,6 +41,9 @@ async function run(services: Services, sandbox: Sandbox, reason: EndReason): Pro
   fault("destroy.before-kill");
   await endMachine(services, sandbox);
   fault("destroy.after-kill");
+  // A capture in progress fails with its machine and cleans up after itself.
+  await sandbox.changing;
+  services.snapshots.forget(sandbox.id);
   await removeDirectory(sandbox);
   fault("destroy.after-files");
   services.registry.forget(sandbox);

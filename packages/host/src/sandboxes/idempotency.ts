@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { InvalidArgumentError, limits, SandboxUnavailable } from "@mvm/protocol";
 import type { Sandbox } from "./sandbox.js";
+import { stableJson } from "../store/stable-json.js";
 
 const keptMs = 24 * 3600 * 1000;
 const keptKeys = 10_000;
@@ -90,13 +91,4 @@ function checkKey(key: string): void {
   throw new InvalidArgumentError({
     message: `Cannot use this Idempotency-Key: it is not 1 to ${limits.idempotencyKeyLength} visible ASCII characters`,
   });
-}
-
-/** JSON with sorted keys: the same request gives the same text. */
-function stableJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

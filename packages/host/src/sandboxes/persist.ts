@@ -14,7 +14,8 @@ export function persist(sandbox: Sandbox, intent: Partial<Pick<StateFile, "state
   writeStateFile(sandbox.files.state, { ...toStateFile(sandbox), ...intent }, { durable });
 }
 
-function toStateFile(sandbox: Sandbox): StateFile {
+/** What is written down of a sandbox. */
+export function toStateFile(sandbox: Sandbox): StateFile {
   const { plan } = sandbox;
   return {
     schema_version: stateSchemaVersion,

@@ -10,11 +10,14 @@ import { PortTable } from "../ports/table.js";
 import type { SandboxLayout } from "../store/layout.js";
 import type { BootRecord } from "./boot-report.js";
 import type { Expiry } from "./expiry.js";
+import { MachineClock } from "./machine-clock.js";
 
 /** What a sandbox tells the streams that watch it. */
 export interface SandboxEvents {
   /** It ends in a minute. */
   expiring: [expiresAt: string];
+  /** It no longer ends with its client. */
+  detached: [];
   /** It failed or is destroyed. */
   ended: [state: SandboxState, reason: EndReason | null];
 }
@@ -63,6 +66,10 @@ export interface Sandbox {
   stopping: Promise<void> | null;
   failing: Promise<void> | null;
   destroying: Promise<void> | null;
+  /** A change of the machine as a whole in progress; never rejects. */
+  changing: Promise<void> | null;
+  /** Time the machine has run. */
+  readonly clock: MachineClock;
   /** The machine was lost during a start; the start's end looks at it. */
   lost: { readonly reason: EndReason; readonly detail: string } | null;
   /** Open connections the sandbox lives for. */
@@ -97,6 +104,8 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     stopping: null,
     failing: null,
     destroying: null,
+    changing: null,
+    clock: new MachineClock(),
     lost: null,
     leases: 0,
     timers: [],

@@ -3,6 +3,7 @@ import type { Backend } from "../backends/backend.js";
 import type { ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
 import type { Reaper } from "../reaper/reaper.js";
+import type { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
 import type { BackgroundTasks } from "./background-tasks.js";
 import type { StartQueue } from "./queue.js";
@@ -19,4 +20,5 @@ export interface Services {
   readonly reaper: Reaper;
   readonly ceilings: Ceilings;
   readonly tasks: BackgroundTasks;
+  readonly snapshots: SnapshotStore;
 }

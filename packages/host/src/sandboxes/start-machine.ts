@@ -1,4 +1,5 @@
-import type { MachineIdentity, MachineSpec, Progress } from "../backends/backend.js";
+import type { CapturedState, MachineIdentity, MachineSpec, Progress } from "../backends/backend.js";
+import { adoptCommands } from "../commands/adopt.js";
 import { fault } from "../observe/fault.js";
 import { attachMachine, readyDeadlineMs } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
@@ -13,6 +14,10 @@ export interface StartMachineOptions {
   readonly imagePath: string;
   readonly env: Readonly<Record<string, string>>;
   readonly keepDisk: boolean;
+  /** Go on from a captured machine instead of the template. */
+  readonly captured?: CapturedState;
+  /** Called before the first instruction of a captured machine runs. */
+  readonly beforeRun?: () => void;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   readonly onNotice?: ((message: string) => void) | undefined;
@@ -46,6 +51,10 @@ export async function startMachine(services: Services, sandbox: Sandbox, options
     const live = attachMachine(services, sandbox, machine, machine.start === "cold" ? "boot" : "restore", options.env);
     sandbox.boot = { start: machine.start === "adopted" ? "template" : machine.start, totalMs: at(), phases };
     fault("create.after-start");
+    if (options.captured !== undefined) {
+      options.beforeRun?.();
+      await machine.resume();
+    }
     const ready = within(live.session.ready, readyDeadlineMs(machine), "agent-hello").then(() => {
       phases["ready"] = at();
       if (sandbox.boot !== null) sandbox.boot.totalMs = at();
@@ -54,6 +63,7 @@ export async function startMachine(services: Services, sandbox: Sandbox, options
     void ready.catch(() => undefined).then(() => slot.release());
     options.signal.throwIfAborted();
     if (options.waitReady) await ready;
+    if (options.captured !== undefined) await adoptCommands(sandbox, live, "all");
     options.signal.throwIfAborted();
     return live;
   } catch (error) {
@@ -88,5 +98,6 @@ function specOf(sandbox: Sandbox, options: StartMachineOptions): MachineSpec {
     // Without hardware isolation a fall back to emulation would break the caller's condition: no choice is left.
     accel: plan.requireHardware ? "kvm" : plan.accel,
     keepDisk: options.keepDisk,
+    ...(options.captured && { captured: options.captured }),
   };
 }

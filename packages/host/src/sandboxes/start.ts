@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import type { Progress } from "../backends/backend.js";
 import { beginStarting, failIfLost } from "./create.js";
 import { persist } from "./persist.js";
 import type { Sandbox } from "./sandbox.js";
+import { savedEnv } from "./saved-env.js";
 import type { Services } from "./services.js";
 import { startMachine } from "./start-machine.js";
 import { moveTo, unavailable } from "./state.js";
@@ -37,19 +37,12 @@ export async function startSandbox(services: Services, sandbox: Sandbox, options
       began,
     });
     moveTo(sandbox, "running");
+    sandbox.clock.go();
     sandbox.readyAt = new Date().toISOString();
     persist(sandbox);
     if (sandbox.detached && sandbox.identity !== null) services.reaper.remove(sandbox.identity);
   } finally {
     start.done();
     failIfLost(services, sandbox);
-  }
-}
-
-function savedEnv(sandbox: Sandbox): Record<string, string> {
-  try {
-    return JSON.parse(readFileSync(sandbox.files.env, "utf8")) as Record<string, string>;
-  } catch {
-    return { ...sandbox.plan.env };
   }
 }

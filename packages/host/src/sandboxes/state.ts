@@ -24,6 +24,17 @@ export function requireLive(sandbox: Sandbox, operation: string): Live {
   throw unavailable(sandbox, operation);
 }
 
+/**
+ * The machine of a sandbox that is running or paused: for what acts on the machine, not on the guest.
+ * @throws {SandboxUnavailable} with the state and reason
+ */
+export function requireMachine(sandbox: Sandbox, operation: string): Live {
+  const { live, state, stopping, destroying, failing } = sandbox;
+  const there = state === "running" || state === "paused";
+  if (live !== null && there && stopping === null && destroying === null && failing === null) return live;
+  throw unavailable(sandbox, operation);
+}
+
 /** The error for a call a sandbox cannot serve in its state. */
 export function unavailable(sandbox: Sandbox, operation: string): SandboxUnavailable {
   const { state, reason, stopping, destroying } = sandbox;

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { deadline } from "@mvm/protocol";
 import { fault } from "../observe/fault.js";
 import { writeFileAtomic } from "../store/atomic.js";
@@ -5,21 +6,32 @@ import { endMachine } from "./end-machine.js";
 import { persist } from "./persist.js";
 import type { Live, Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
-import { moveTo, requireLive } from "./state.js";
+import { moveTo, requireMachine } from "./state.js";
 import { within } from "./within.js";
 
 /**
  * Ends a sandbox's machine and keeps its disk: the guest syncs and powers off, or is killed when it does not within its
  * deadline. Callers at the same time share one stop; stopping a stopped sandbox does nothing.
- * @throws {SandboxUnavailable} it is neither running nor stopped
+ * A paused one goes on to do so; of a cold one the saved memory is deleted.
+ * @throws {SandboxUnavailable} it is in another state
  */
 export async function stopSandbox(services: Services, sandbox: Sandbox): Promise<void> {
+  while (sandbox.changing !== null) await sandbox.changing;
   if (sandbox.state === "stopped") return;
+  if (sandbox.state === "cold" && sandbox.destroying === null) return await stopCold(services, sandbox);
   if (sandbox.stopping === null) {
-    const live = requireLive(sandbox, "stop");
+    const live = requireMachine(sandbox, "stop");
     sandbox.stopping = run(services, sandbox, live).finally(() => (sandbox.stopping = null));
   }
   await sandbox.stopping;
+}
+
+/** Its disk was flushed when it was saved. */
+async function stopCold(services: Services, sandbox: Sandbox): Promise<void> {
+  moveTo(sandbox, "stopped", "stopped");
+  persist(sandbox);
+  services.snapshots.forget(sandbox.id);
+  await rm(sandbox.files.cold, { recursive: true, force: true });
 }
 
 async function run(services: Services, sandbox: Sandbox, live: Live): Promise<void> {
@@ -28,6 +40,7 @@ async function run(services: Services, sandbox: Sandbox, live: Live): Promise<vo
   if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));
   // A daemon that dies from here on leaves a sandbox that is being stopped, not one whose machine was lost.
   if (sandbox.detached) persist(sandbox, { state: "stopped", reason: "stopped" });
+  if (sandbox.state === "paused") await live.machine.resume().catch(() => undefined);
   const patience = deadline("shutdown", live.machine.identity.accel);
   const clean = await shutDown(live, patience);
   fault("stop.before-kill");

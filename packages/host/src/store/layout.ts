@@ -11,6 +11,9 @@ export interface HomeLayout {
   readonly logs: string;
   readonly daemonLog: string;
   readonly temporary: string;
+  readonly snapshots: string;
+  /** Seals snapshots. */
+  readonly snapshotKey: string;
 }
 
 export function homeLayout(root: string): HomeLayout {
@@ -26,6 +29,8 @@ export function homeLayout(root: string): HomeLayout {
     logs,
     daemonLog: join(logs, "mvmd.log"),
     temporary: join(root, "tmp"),
+    snapshots: join(root, "snapshots"),
+    snapshotKey: join(root, "keys", "snapshot.key"),
   };
 }
 
@@ -35,6 +40,8 @@ export interface SandboxLayout {
   readonly state: string;
   /** Base environment of a sandbox that may be started again; only while such a start is possible. */
   readonly env: string;
+  /** Memory and devices of a sandbox that is cold. */
+  readonly cold: string;
   readonly consoleLog: string;
   readonly supervisorLog: string;
 }
@@ -45,6 +52,7 @@ export function sandboxLayout(sandboxes: string, id: string): SandboxLayout {
     directory,
     state: join(directory, "state.json"),
     env: join(directory, "env.json"),
+    cold: join(directory, "cold"),
     consoleLog: join(directory, "console.log"),
     supervisorLog: join(directory, "supervisor.log"),
   };

@@ -32,8 +32,14 @@ export const StderrEventSchema = event("stderr", { data: Type.String(), cursor: 
 export const GapEventSchema = event("gap", { from: count, to: count });
 export type GapEvent = Static<typeof GapEventSchema>;
 export const EndEventSchema = event("end", { result: CommandResultSchema });
-export const ExpiringEventSchema = event("expiring", { expires_at: time });
-export const EndedEventSchema = event("ended", { state: SandboxStateSchema, reason: nullable(EndReasonSchema) });
+/** `sandbox_id` tells the sandboxes of one lease apart. */
+const whose = { sandbox_id: Type.Optional(Type.String()) };
+export const ExpiringEventSchema = event("expiring", { expires_at: time, ...whose });
+export const EndedEventSchema = event("ended", {
+  state: SandboxStateSchema,
+  reason: nullable(EndReasonSchema),
+  ...whose,
+});
 export type EndedEvent = Static<typeof EndedEventSchema>;
 /** Always the last line of its stream. */
 export const ErrorEventSchema = event("error", { error: ErrorDocumentSchema.properties.error });

@@ -24,8 +24,11 @@ export type StartMode =
    * of the host's time stamp counter, which an emulated kernel cannot measure reliably; null under kvm.
    */
   | { readonly kind: "boot"; readonly tscKhz: number | null }
-  /** Waits to be told its device state; the RAM file is mapped privately from a read-only descriptor. */
-  | { readonly kind: "restore" };
+  /**
+   * Waits to be told its device state; the RAM file is mapped privately from a read-only descriptor. `offset` is where the
+   * memory begins in it, 0 when absent. Bytes.
+   */
+  | { readonly kind: "restore"; readonly offset?: number };
 
 export interface QemuCommandInput {
   readonly cookie: string;
@@ -96,7 +99,9 @@ function memoryBackend(path: string, memoryMb: number, mode: StartMode): string 
   const file = `memory-backend-file,id=mem,size=${memoryMb}M,mem-path=${path}`;
   // readonly=on opens the file read-only and rom=off still gives writable private pages (QEMU ≥ 9): no machine
   // can write into the template that every later sandbox starts from.
-  return mode.kind === "boot" ? `${file},share=on` : `${file},share=off,readonly=on,rom=off`;
+  if (mode.kind === "boot") return `${file},share=on`;
+  const offset = mode.offset === undefined ? "" : `,offset=${mode.offset}`;
+  return `${file}${offset},share=off,readonly=on,rom=off`;
 }
 
 function kernel({ paths, mode, debug }: QemuCommandInput): string[] {

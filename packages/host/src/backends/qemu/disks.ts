@@ -37,12 +37,21 @@ export async function createOverlay(path: string, megabytes: number): Promise<vo
   await tool("qemu-img", ["create", "-q", "-f", "qcow2", "-o", options, path, `${megabytes}M`]);
 }
 
-async function tool(program: string, args: readonly string[]): Promise<void> {
+/** Where a raw file holds data, as its file system tells. Bytes. */
+export async function dataRanges(path: string): Promise<{ start: number; length: number }[]> {
+  const map = await tool("qemu-img", ["map", "--output=json", "-f", "raw", "--force-share", path]);
+  const extents = JSON.parse(map) as { start: number; length: number; data: boolean; zero: boolean }[];
+  return extents.filter(({ data, zero }) => data || !zero).map(({ start, length }) => ({ start, length }));
+}
+
+async function tool(program: string, args: readonly string[]): Promise<string> {
   try {
-    await run(program, [...args], {
+    const { stdout } = await run(program, [...args], {
+      maxBuffer: 256 * 1024 * 1024,
       timeout: toolDeadlineMs,
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
     });
+    return stdout;
   } catch (cause) {
     const failure = cause as NodeJS.ErrnoException & { stderr?: string };
     if (failure.code === "ENOENT") {

@@ -1,31 +1,33 @@
-import { chmod, copyFile, link, mkdir, rm, stat } from "node:fs/promises";
-import { constants } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { BackendUnsupported, VmDependencyError, VmQemuCrashError } from "@mvm/protocol";
+import { BackendUnsupported, VmDependencyError, VmQemuCrashError, type Compatibility } from "@mvm/protocol";
 import type {
   Accelerator,
   Backend,
   BackendReport,
   Machine,
   MachineIdentity,
+  MachineShape,
   MachineSpec,
   StartOptions,
 } from "../backend.js";
 import { isAlive } from "../../processes/identity.js";
 import { cpuModel, qemuCommandLine, sockets } from "./command-line.js";
+import { qemuCompatibility } from "./compatibility.js";
+import { dataRanges } from "./disks.js";
 import { tryConnect } from "./connect.js";
 import { hostCpu, KvmProbe } from "./kvm-verdict.js";
 import type { Guard } from "./helpers.js";
-import { launch, type LaunchHost } from "./launch.js";
+import type { LaunchHost } from "./launch.js";
 import { QemuMachine } from "./machine.js";
 import { makeTemplate } from "./make-template.js";
 import { machineFiles } from "./paths.js";
 import { type HostFacts, oldestQemu, probeHost } from "./probe.js";
 import { foundProcess } from "./process.js";
 import { qemuReport } from "./report.js";
+import { startFromCapture, startFromTemplate, type StartParts } from "./start-from.js";
 import type { TemplateInputs } from "./template-key.js";
 import { type Template, TemplateStore } from "./template-store.js";
-import { bootTscKhz } from "./tsc.js";
 import { UidPool } from "./uids.js";
 
 /** Kernel and initramfs with their digests; from `@mvm/images`. */
@@ -90,6 +92,14 @@ class QemuBackend implements Backend {
     const accel = await this.#accelerator(spec.accel, facts, options);
     const boot = await this.#options.bootFiles();
     const host: LaunchHost = { binary: facts.qemu.path, features: facts.features, cageTools: facts.cageTools };
+    const parts: StartParts = { host, spec, accel, boot, uids: this.#uids, options };
+    const begun = async (starting: Promise<QemuMachine>, preparedMs: number): Promise<QemuMachine> => {
+      const machine = await starting;
+      machine.timings["prepared_ms"] = preparedMs;
+      return machine;
+    };
+    if (spec.captured !== undefined)
+      return await begun(startFromCapture(parts, spec.captured), performance.now() - begin);
     const inputs = this.#templateInputs(spec, accel, facts, boot);
     const make = (template: Template["files"]): Promise<void> =>
       makeTemplate(
@@ -104,17 +114,36 @@ class QemuBackend implements Backend {
     const ensure = () => this.#templates.ensure(inputs, make, options.signal);
     const template = await ensure();
     const prepared = performance.now() - begin;
+    const startFrom = (found: Template): Promise<QemuMachine> =>
+      begun(
+        startFromTemplate(parts, found, () => void this.#templates.discard(found.key)),
+        prepared,
+      );
     try {
-      return await this.#launch(host, spec, accel, boot, template, prepared, options);
+      return await startFrom(template);
     } catch (error) {
       // A QEMU that ends while it loads means that this template does not fit it after all: made anew once.
       if (!(error instanceof VmQemuCrashError) || spec.keepDisk === true) throw error;
       await this.#templates.discard(template.key);
-      return this.#launch(host, spec, accel, boot, await ensure(), prepared, options);
+      return await startFrom(await ensure());
     }
   }
 
-  async adopt(identity: MachineIdentity, sandboxDirectory: string): Promise<Machine | undefined> {
+  async compatibility(shape: MachineShape): Promise<Compatibility> {
+    const facts = await this.#usableFacts();
+    const { kernelSha256 } = await this.#options.bootFiles();
+    return qemuCompatibility(shape, { qemuVersion: facts.qemu.version, kernelSha256 });
+  }
+
+  dataRanges(path: string): ReturnType<typeof dataRanges> {
+    return dataRanges(path);
+  }
+
+  async adopt(
+    identity: MachineIdentity,
+    sandboxDirectory: string,
+    { paused }: { paused: boolean },
+  ): Promise<Machine | undefined> {
     if (!isAlive(identity)) return undefined;
     const { directory } = machineFiles(sandboxDirectory);
     this.#uids.take(
@@ -132,16 +161,11 @@ class QemuBackend implements Backend {
       await process.kill();
       return undefined;
     }
-    return new QemuMachine({
-      process,
-      identity,
-      directory,
-      channel,
-      console,
-      start: "adopted",
-      timings: {},
-      confinement: [],
-    });
+    const found = { process, identity, directory, channel, console, start: "adopted", timings: {}, confinement: [] };
+    const machine = new QemuMachine(found as ConstructorParameters<typeof QemuMachine>[0]);
+    // The former daemon may have died while it saved the machine.
+    if (!paused) await machine.goOn();
+    return machine;
   }
 
   async reap(identity: MachineIdentity): Promise<boolean> {
@@ -224,59 +248,4 @@ class QemuBackend implements Backend {
       warmUp: this.#options.warmUp(spec.image.name),
     };
   }
-
-  async #launch(
-    host: LaunchHost,
-    spec: MachineSpec,
-    accel: Accelerator,
-    boot: BootFiles,
-    template: Template,
-    preparedMs: number,
-    options: StartOptions,
-  ): Promise<Machine> {
-    const { cpus, memoryMb, diskMb } = spec;
-    const files = machineFiles(spec.directory);
-    const uid = this.#uids.next();
-    await mkdir(files.directory, { recursive: true, mode: 0o700 });
-    if (spec.keepDisk === true)
-      await Promise.all(Object.values(sockets).map((name) => rm(join(files.directory, name), { force: true })));
-    else {
-      // A start that is repeated with a new template finds the link to the old one.
-      await rm(files.base, { force: true });
-      await Promise.all([copyOverlay(template.files.overlay, files.overlay), link(template.files.disk, files.base)]);
-    }
-    const restore = spec.keepDisk !== true;
-    const machine = await launch(host, {
-      cookie: spec.sandboxId,
-      ...{ accel, cpus, memoryMb, diskMb, uid },
-      directory: files.directory,
-      paths: {
-        kernel: boot.kernel,
-        initramfs: boot.initramfs,
-        image: spec.image.path,
-        disk: { kind: "overlay", path: files.overlay, base: files.base },
-        ...(restore ? { ram: template.files.ram } : {}),
-      },
-      // A kept disk no longer fits the memory of the template: that machine boots.
-      mode: restore
-        ? { kind: "restore", state: template.files.state }
-        : { kind: "boot", tscKhz: await bootTscKhz(accel, boot.agent) },
-      start: restore ? "template" : "cold",
-      template: template.key,
-      onSpawned: options.onSpawned,
-    });
-    machine.timings["prepared_ms"] = preparedMs;
-    void machine.exited.then(({ by, code }) => {
-      this.#uids.free(uid);
-      // A guest that powers off ends QEMU with 0, a fault of QEMU by a signal; 1 is a state that it could not load.
-      if (restore && by === "exit" && code === 1) void this.#templates.discard(template.key);
-    });
-    return machine;
-  }
-}
-
-/** The template's file is read-only, and a copy inherits that. */
-async function copyOverlay(from: string, to: string): Promise<void> {
-  await copyFile(from, to, constants.COPYFILE_FICLONE);
-  await chmod(to, 0o600);
 }

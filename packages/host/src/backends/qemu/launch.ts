@@ -30,7 +30,10 @@ export interface LaunchInput {
   /** Files by host path; `disk.path` must lie in `directory`. */
   readonly paths: Omit<QemuCommandInput["paths"], "binary">;
   /** `state` is the saved device state by its host path. */
-  readonly mode: Extract<StartMode, { kind: "boot" }> | { readonly kind: "restore"; readonly state: string };
+  readonly mode:
+    | Extract<StartMode, { kind: "boot" }>
+    /** With `memoryOffset` a captured machine, which stays paused; without a template, which goes on by itself. */
+    | { readonly kind: "restore"; readonly state: string; readonly memoryOffset?: number };
   readonly uid: number;
   readonly start: Machine["start"];
   readonly template: string | null;
@@ -72,7 +75,7 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
     const [channel, console, monitor] = await Promise.all([
       open(sockets.agent),
       open(sockets.console),
-      state === undefined ? undefined : open(sockets.qmp).then((socket) => load(socket, state, input.accel)),
+      state === undefined ? undefined : open(sockets.qmp).then((socket) => load(socket, state, input)),
       journal,
     ]);
     if (channel === undefined || console === undefined) throw await notConnected(gone, patience, input.directory);
@@ -97,17 +100,30 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
 }
 
 /**
- * Tells QEMU to load the device state, in one write. The guest goes on by itself afterwards, since the state was saved
- * while it ran; a state that does not fit ends QEMU, which whoever talks to the guest notices.
+ * Tells QEMU to load the device state, in one write. A template's guest goes on by itself afterwards, since its state was saved
+ * while it ran; a state that does not fit ends QEMU, which whoever talks to the guest notices. A captured machine was
+ * stopped, and whoever starts it wants to know that it is whole: that load is waited for.
  */
-async function load(socket: Socket | undefined, state: string, accel: Accelerator): Promise<QmpClient | undefined> {
+async function load(
+  socket: Socket | undefined,
+  state: string,
+  { accel, mode }: LaunchInput,
+): Promise<QmpClient | undefined> {
   if (socket === undefined) return undefined;
   const monitor = QmpClient.open(socket, deadline("qmp", accel));
-  const capabilities = [{ capability: "x-ignore-shared", state: true }];
+  const captured = mode.kind === "restore" && mode.memoryOffset !== undefined;
+  const capabilities = captured
+    ? [
+        { capability: "mapped-ram", state: true },
+        { capability: "events", state: true },
+      ]
+    : [{ capability: "x-ignore-shared", state: true }];
+  const loaded = captured ? incomingEnd(monitor) : undefined;
   try {
     await Promise.all([
       monitor.execute("migrate-set-capabilities", { capabilities }),
       monitor.execute("migrate-incoming", { uri: `file:${state}` }),
+      loaded,
     ]);
     return monitor;
   } catch (cause) {
@@ -117,6 +133,20 @@ async function load(socket: Socket | undefined, state: string, accel: Accelerato
       cause,
     });
   }
+}
+
+/** Settles with the end of the load: the connection closes when the state does not fit, for QEMU ends then. */
+function incomingEnd(monitor: QmpClient): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = monitor.onEvent(({ event, data }) => {
+      const status = event === "MIGRATION" ? data?.["status"] : undefined;
+      if (status !== "completed" && status !== "failed") return;
+      stop();
+      if (status === "completed") resolve();
+      else reject(new Error("QEMU cannot load the device state"));
+    });
+    void monitor.closed.then(reject);
+  });
 }
 
 interface Prepared {
@@ -170,7 +200,10 @@ function prepare(host: LaunchHost, input: LaunchInput): Prepared {
           : { kind: "overlay", path: see(disk.path), base: see(disk.base) },
       ...(paths.ram === undefined ? {} : { ram: see(paths.ram) }),
     },
-    mode: mode.kind === "boot" ? mode : { kind: "restore" },
+    mode:
+      mode.kind === "boot"
+        ? mode
+        : { kind: "restore", ...(mode.memoryOffset === undefined ? {} : { offset: mode.memoryOffset }) },
   });
   return { cage, command, state: mode.kind === "restore" ? see(mode.state) : undefined };
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Socket } from "node:net";
 import { deadline } from "@mvm/protocol";
 import type { Machine, MachineExit, MachineIdentity } from "../backend.js";
+import { captureMachine } from "./capture.js";
 import { sockets } from "./command-line.js";
 import type { QemuProcess } from "./process.js";
 import { QmpClient } from "./qmp.js";
@@ -52,6 +53,21 @@ export class QemuMachine implements Machine {
 
   async resume(): Promise<void> {
     await (await this.monitor()).execute("cont");
+  }
+
+  /** Lets a machine run that another daemon left stopped, in the middle of saving it perhaps. */
+  async goOn(): Promise<void> {
+    const monitor = await this.monitor();
+    const { status } = (await monitor.execute("query-status")) as { status?: string };
+    if (status === "running") return;
+    await monitor.execute("migrate_cancel").catch(() => undefined);
+    await monitor.execute("cont");
+  }
+
+  async capture(target: string, options: { readonly disk: boolean }): Promise<{ memoryOffset: number }> {
+    const monitor = await this.monitor();
+    const { memoryMb } = this.identity;
+    return await captureMachine({ monitor, directory: this.#directory, target, memoryMb, disk: options.disk });
   }
 
   async kill(): Promise<void> {

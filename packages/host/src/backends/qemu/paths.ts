@@ -22,6 +22,26 @@ export function templateFiles(directory: string): TemplateFiles {
   };
 }
 
+/** Files of a captured machine: of a snapshot, or of a sandbox that is cold. Read-only. */
+export interface CapturedFiles {
+  /** The migration stream with every page at a fixed offset: mapped as the memory of the next machine. */
+  readonly memory: string;
+  /** The same stream without pages: loads the devices. */
+  readonly state: string;
+  readonly overlay: string;
+  /** Hard link to the disk below the overlay. */
+  readonly base: string;
+}
+
+export function capturedFiles(directory: string): CapturedFiles {
+  return {
+    memory: join(directory, "memory"),
+    state: join(directory, "state"),
+    overlay: join(directory, "disk.qcow2"),
+    base: join(directory, "base.raw"),
+  };
+}
+
 /** Files of a machine in its sandbox's directory. */
 export interface MachineFiles {
   /** The only directory QEMU may write to: its sockets, its log, its overlay. The sandbox's records lie beside it, out of reach. */

@@ -46,10 +46,14 @@ export class QmpClient {
   #chunks: Buffer[] = [];
   #size = 0;
   #dead: QmpConnectionError | undefined;
+  /** Resolves with the reason when the monitor is gone. */
+  readonly closed: Promise<QmpConnectionError>;
+  #resolveClosed!: (why: QmpConnectionError) => void;
 
   private constructor(socket: Socket, deadlineMs: number) {
     this.#socket = socket;
     this.#deadlineMs = deadlineMs;
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("error", (error) => this.#die(`monitor connection failed: ${error.message}`));
     socket.on("close", () => this.#die("monitor connection closed"));
@@ -159,5 +163,6 @@ export class QmpClient {
     }
     this.#pending.clear();
     this.#chunks = [];
+    this.#resolveClosed(this.#dead);
   }
 }

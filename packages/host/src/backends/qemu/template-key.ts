@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Accelerator } from "../backend.js";
+import { stableJson } from "../../store/stable-json.js";
 
 /**
  * Everything a template depends on. Two starts may share a template exactly when all of this is equal,
@@ -30,13 +31,4 @@ export interface TemplateInputs {
 /** Name of the template's directory: 32 hex digits of the SHA-256 of the inputs. */
 export function templateKey(inputs: TemplateInputs): string {
   return createHash("sha256").update(stableJson(inputs)).digest("hex").slice(0, 32);
-}
-
-/** JSON with sorted keys, so that equal inputs give equal bytes. */
-function stableJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === "object" && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

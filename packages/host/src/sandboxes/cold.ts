@@ -1,0 +1,65 @@
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { fault } from "../observe/fault.js";
+import { describe } from "../snapshots/save.js";
+import { temporarySuffix, writeFileAtomic } from "../store/atomic.js";
+import { captureLive, goOn } from "./capture.js";
+import { changing } from "./changing.js";
+import { endMachine } from "./end-machine.js";
+import { persist } from "./persist.js";
+import type { Sandbox } from "./sandbox.js";
+import { savedEnv } from "./saved-env.js";
+import type { Services } from "./services.js";
+import { moveTo, unavailable } from "./state.js";
+
+/** What a cold sandbox keeps beside its own disk. */
+const coldParts = ["memory", "state"];
+
+/**
+ * Puts a running or paused sandbox on the host's storage and ends its process: memory and devices sealed beside its disk. Its
+ * commands go on when it wakes; the calls that wait for them end with an unknown outcome. Cooling a cold sandbox does nothing.
+ * A failure leaves it as it was.
+ * @throws {SandboxUnavailable} it is in another state
+ * @throws {SnapshotError}
+ */
+export async function coldSandbox(services: Services, sandbox: Sandbox): Promise<void> {
+  await changing(sandbox, async () => {
+    if (sandbox.destroying !== null) throw unavailable(sandbox, "cool");
+    if (sandbox.state === "cold") return;
+    const wasRunning = sandbox.state === "running";
+    const { cold } = sandbox.files;
+    const making = `${cold}${temporarySuffix}`;
+    let saved = false;
+    try {
+      rmSync(making, { recursive: true, force: true });
+      mkdirSync(making, { mode: 0o700 });
+      const options = { disk: false, operation: "cool", keepStopped: true };
+      const { memoryOffset, frozen } = await captureLive(sandbox, making, options);
+      saved = true;
+      fault("cold.after-capture");
+      const manifest = await describe(services, sandbox, making, coldParts, {});
+      const name = sandbox.plan.name;
+      services.snapshots.vouch(making, { ...manifest, id: sandbox.id, name, memory_offset: memoryOffset, frozen });
+      if (sandbox.live === null) throw unavailable(sandbox, "cool");
+      rmSync(cold, { recursive: true, force: true });
+      renameSync(making, cold);
+      services.snapshots.remember(cold, manifest.parts);
+      const env = savedEnv(sandbox);
+      if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));
+      fault("cold.before-journal");
+      // From here on a daemon that dies leaves a cold sandbox whose process is still to be ended.
+      persist(sandbox, { state: "cold" });
+      fault("cold.after-journal");
+    } catch (error) {
+      services.snapshots.forget(sandbox.id);
+      for (const path of [making, cold]) await rm(path, { recursive: true, force: true });
+      if (saved && wasRunning && sandbox.live !== null) await goOn(sandbox.live);
+      throw error;
+    }
+    await endMachine(services, sandbox);
+    fault("cold.after-kill");
+    moveTo(sandbox, "cold");
+    sandbox.clock.stop();
+    persist(sandbox);
+  });
+}

@@ -1,0 +1,36 @@
+import { deadline } from "@mvm/protocol";
+import { fault } from "../observe/fault.js";
+import { adoptCommands } from "../commands/adopt.js";
+import { changing } from "./changing.js";
+import { persist } from "./persist.js";
+import type { RestartOptions } from "./start.js";
+import type { Sandbox } from "./sandbox.js";
+import type { Services } from "./services.js";
+import { moveTo, requireMachine, unavailable } from "./state.js";
+import { wakeSandbox } from "./wake.js";
+import { within } from "./within.js";
+
+/**
+ * Lets a paused sandbox run again, or wakes a cold one. Its clock is set right before this resolves. Resuming a running
+ * sandbox does nothing.
+ * @throws {SandboxUnavailable} it is in another state
+ * @throws {SnapshotMismatchError | BackendUnsupported} what a cold one was saved as cannot be used; it stays cold
+ */
+export async function resumeSandbox(services: Services, sandbox: Sandbox, options: RestartOptions): Promise<void> {
+  await changing(sandbox, async () => {
+    if (sandbox.destroying !== null) throw unavailable(sandbox, "resume");
+    if (sandbox.state === "running" && sandbox.stopping === null) return;
+    if (sandbox.state === "cold") return await wakeSandbox(services, sandbox, options);
+    if (sandbox.state !== "paused") throw unavailable(sandbox, "resume");
+    const live = requireMachine(sandbox, "resume");
+    await live.machine.resume();
+    fault("resume.before-journal");
+    moveTo(sandbox, "running");
+    sandbox.clock.go();
+    persist(sandbox);
+    const adopted = !live.session.greeted;
+    await within(live.session.refresh(), deadline("resume", live.machine.identity.accel), "agent-resume");
+    // A daemon that found it paused could not ask for its commands before.
+    if (adopted) await adoptCommands(sandbox, live, "all");
+  });
+}

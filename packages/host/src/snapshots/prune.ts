@@ -1,0 +1,38 @@
+import { InvalidArgumentError, type PruneRequest, type SnapshotInfo } from "@mvm/protocol";
+import type { Services } from "../sandboxes/services.js";
+
+/**
+ * Pure: which snapshots go beyond the bounds, oldest first. A bound that is absent does not count; `keep_last` is per sandbox,
+ * the quota over all that are looked at.
+ */
+export function beyondBounds(snapshots: readonly SnapshotInfo[], request: PruneRequest, now: number): SnapshotInfo[] {
+  const { sandbox, keep_last: keep, max_age_seconds: age, quota_bytes: quota } = request;
+  const newestFirst = snapshots
+    .filter((info) => sandbox === undefined || info.sandbox.id === sandbox || info.sandbox.name === sandbox)
+    .sort((a, b) => b.epoch - a.epoch);
+  const perSandbox = new Map<string, number>();
+  let bytes = 0;
+  const doomed = newestFirst.filter((info) => {
+    const rank = (perSandbox.get(info.sandbox.id) ?? 0) + 1;
+    perSandbox.set(info.sandbox.id, rank);
+    bytes += info.bytes;
+    const tooMany = keep !== undefined && rank > keep;
+    const tooOld = age !== undefined && now - Date.parse(info.created_at) > age * 1000;
+    return tooMany || tooOld || (quota !== undefined && bytes > quota);
+  });
+  return doomed.reverse();
+}
+
+/** Removes what is beyond the bounds, or only says so. Nothing is removed without a bound. @throws {InvalidArgumentError} */
+export async function pruneSnapshots({ snapshots }: Services, request: PruneRequest): Promise<SnapshotInfo[]> {
+  const { keep_last: keep, max_age_seconds: age, quota_bytes: quota } = request;
+  if (keep === undefined && age === undefined && quota === undefined) {
+    throw new InvalidArgumentError({
+      message: "Cannot prune snapshots: no bound is given",
+      hint: "Give keep_last, max_age_seconds or quota_bytes",
+    });
+  }
+  const doomed = beyondBounds(snapshots.list(), request, Date.now());
+  if (request.dry_run !== true) for (const { id } of doomed) await snapshots.remove(id);
+  return doomed;
+}
