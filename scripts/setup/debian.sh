@@ -9,7 +9,7 @@ debian_packages() {
   missing=$(missing_packages)
   [ -n "$missing" ] || return 0
   command -v apt-get >/dev/null 2>&1 ||
-    fail "Cannot install $missing: this host has no apt" "Install these programs another way (QEMU $minimum_qemu or newer), then: ./mvmctl setup"
+    fail "Cannot install $missing: this host has no apt" "Install these programs another way (QEMU $minimum_qemu or newer), then: $mvmctl setup"
   become_root "$missing"
   # A fresh host has no package lists, and which packages are right depends on what they offer.
   [ -n "$(apt-cache madison cargo 2>/dev/null)" ] || apt_update || true
@@ -36,8 +36,10 @@ missing_packages() {
   need bwrap bubblewrap
   need xz xz-utils
   need mount mount
-  need cargo "$(rust_package)"
-  need cc "gcc libc6-dev"
+  if [ "$goal" != packaged ]; then
+    need cargo "$(rust_package)"
+    need cc "gcc libc6-dev"
+  fi
   # Only someone who is not root builds images in a user namespace.
   [ "$(id -u)" = 0 ] || need newuidmap uidmap
   # Both come from one source and must be of one version.

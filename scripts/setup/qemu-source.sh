@@ -17,7 +17,7 @@ qemu_source() {
   else
     mirror=$(debian_mirror)
     [ -n "$mirror" ] ||
-      fail "Cannot find QEMU $minimum_qemu: apt offers ${found:-none} and no Debian archive to add backports from" "Install QEMU $minimum_qemu or newer, then: ./mvmctl setup"
+      fail "Cannot find QEMU $minimum_qemu: apt offers ${found:-none} and no Debian archive to add backports from" "Install QEMU $minimum_qemu or newer, then: $mvmctl setup"
     note "adding $suite to apt ($source_file), for QEMU $minimum_qemu only ($pin_file)"
     keyring=$(debian_keyring)
     {
@@ -34,7 +34,7 @@ qemu_source() {
   apt_update || true
   is_new "$(chosen_qemu)" && return 0
   [ -z "$others" ] || $as_root rm -f "$source_file" "$pin_file"
-  fail "Cannot get QEMU $minimum_qemu: apt offers ${found:-none}" "Check that the mirror carries $suite, or install QEMU $minimum_qemu yourself, then: ./mvmctl setup"
+  fail "Cannot get QEMU $minimum_qemu: apt offers ${found:-none}" "Check that the mirror carries $suite, or install QEMU $minimum_qemu yourself, then: $mvmctl setup"
 }
 
 offered_qemu() { # every version apt knows, one a line

@@ -1,18 +1,31 @@
 #!/bin/sh
-# Brings a checkout and a state root to where a machine can start. Every step looks before it acts, so running it
-# again is cheap. Usage: setup.sh node|machines STATE_ROOT
+# Brings a checkout, or an installed package, and a state root to where a machine can start. Every step looks before it
+# acts, so running it again is cheap. Usage: setup.sh node|machines|packaged STATE_ROOT
 #   node      what the command line itself needs: Node packages and compiled sources
 #   machines  … and Debian packages, the guest agent, a kernel, the default image and its template
+#   packaged  the same for an mvmctl that npm has installed: it came with compiled sources and guest agent
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
 goal=$1
 home=$2
-stamps=$root/.mvm-build
 image=python
-steps=2
-[ "$goal" = node ] || steps=6
+if [ "$goal" = packaged ]; then
+  root=$(cd "$here/.." && pwd)
+  stamps=$home
+  lock=$home/setup.lock
+  cli=$root/dist/mvmctl.js
+  mvmctl=mvmctl
+  steps=2
+else
+  root=$(cd "$here/../.." && pwd)
+  stamps=$root/.mvm-build
+  lock=$stamps/lock
+  cli=$root/packages/cli/dist/mvmctl.js
+  mvmctl=./mvmctl
+  steps=2
+  [ "$goal" = node ] || steps=6
+fi
 
 . "$here/report.sh"
 . "$here/home.sh"
@@ -21,24 +34,30 @@ steps=2
 . "$here/qemu-source.sh"
 . "$here/agent.sh"
 . "$here/image.sh"
-. "$here/template.sh"
+. "$here/machine.sh"
 
 make_home
 log=$home/logs/setup.log
 : >>"$log"
 mkdir -p "$stamps" 2>/dev/null && [ -w "$stamps" ] ||
-  fail "Cannot set up: the checkout $root is not writable for $(id -un)" "Run ./mvmctl setup once as its owner"
+  fail "Cannot set up: $stamps is not writable for $(id -un)" "Run $mvmctl setup once as its owner"
 
 # Two first runs at once would install and build over each other; the second waits and then finds all done.
-exec 9>"$stamps/lock"
+exec 9>"$lock"
 if ! flock -n 9; then
-  note "waiting for another set-up of this checkout"
+  note "waiting for another set-up"
   flock 9
 fi
 
 check_node
-node_packages
-compiled_sources
+if [ "$goal" = packaged ]; then
+  debian_packages
+  first_machine
+  note "ready"
+else
+  node_packages
+  compiled_sources
+fi
 if [ "$goal" = machines ]; then
   # Taken before the work: what changes meanwhile is newer than the stamp.
   touch "$stamps/ready.new"
@@ -46,6 +65,7 @@ if [ "$goal" = machines ]; then
   guest_agent
   mv "$stamps/ready.new" "$stamps/ready"
   default_image
-  first_template
+  first_machine
   note "ready"
 fi
+[ -z "${MVM_SETUP_RESULT:-}" ] || printf '{"schema_version":1,"ready":true}\n'

@@ -1,5 +1,5 @@
 import { chmodSync, lstatSync, mkdirSync, realpathSync, type Stats } from "node:fs";
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { isSandboxError, SocketAuthError, VmConfigError } from "@mvm/protocol/errors";
 import { homeLayout, type HomeLayout } from "./layout.js";
@@ -7,7 +7,10 @@ import { homeLayout, type HomeLayout } from "./layout.js";
 /** Longest path of a Unix socket on Linux, without the terminating NUL. */
 const maxSocketPathBytes = 107;
 
-/** The state root the environment names: `$MVM_HOME`, else `$XDG_DATA_HOME/mvm`, else `~/.local/share/mvm`. */
+/**
+ * The state root the environment names: `$MVM_HOME`, else `$XDG_DATA_HOME/mvm`, else `~/.local/share/mvm`. Absolute: a
+ * relative name counts from the working directory, as clients take it.
+ */
 export function stateRoot(env: Readonly<Record<string, string | undefined>>): string {
   const chosen = env["MVM_HOME"] || (env["XDG_DATA_HOME"] && join(env["XDG_DATA_HOME"], "mvm"));
   const root = chosen || (env["HOME"] && join(env["HOME"], ".local/share/mvm"));
@@ -17,13 +20,7 @@ export function stateRoot(env: Readonly<Record<string, string | undefined>>): st
       hint: "Set MVM_HOME",
     });
   }
-  if (!isAbsolute(root)) {
-    throw new VmConfigError({
-      message: `Cannot use the state root "${root}": it is not an absolute path`,
-      hint: "Set MVM_HOME to an absolute path",
-    });
-  }
-  return root;
+  return resolve(root);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { chmodSync, lchownSync, mkdirSync, readdirSync, statSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { SocketAuthError, VmConfigError } from "@mvm/protocol/errors";
 import { expect, test } from "vitest";
 import { openHome, stateRoot } from "../../src/store/home.js";
@@ -63,5 +63,6 @@ test("finds the state root in the order of the contract", () => {
   expect(stateRoot({ XDG_DATA_HOME: "/b", HOME: "/c" })).toBe("/b/mvm");
   expect(stateRoot({ HOME: "/c" })).toBe("/c/.local/share/mvm");
   expect(() => stateRoot({})).toThrow(VmConfigError);
-  expect(() => stateRoot({ MVM_HOME: "relative" })).toThrow(VmConfigError);
+  expect(stateRoot({ MVM_HOME: "relative" })).toBe(resolve("relative"));
+  expect(stateRoot({ XDG_DATA_HOME: "relative" })).toBe(resolve("relative", "mvm"));
 });

@@ -1,19 +1,40 @@
+import { realpathSync } from "node:fs";
 import { createRequire } from "node:module";
+import { delimiter, isAbsolute, join } from "node:path";
 import { VmDependencyError } from "@mvm/protocol";
 
-/** The file that is the daemon: `$MVM_DAEMON`, else the installed `@mvm/host/mvmd`. Resolved, never imported. */
+/**
+ * The file that is the daemon: `$MVM_DAEMON`, else `@mvm/host/mvmd` as installed beside this package, else that of the
+ * `mvmctl` on the PATH. Resolved, never imported.
+ */
 export function daemonEntry(environment: NodeJS.ProcessEnv = process.env): string {
   if (environment["MVM_DAEMON"]) return environment["MVM_DAEMON"];
-  try {
-    return createRequire(import.meta.url).resolve("@mvm/host/mvmd");
-  } catch (cause) {
-    throw new VmDependencyError({
-      message: "Cannot start the daemon: the package @mvm/host is not installed",
-      hint: "Install mvmctl (`npm i -g mvmctl`), or name the daemon's file in MVM_DAEMON",
-      operation: "daemon.start",
-      cause,
-    });
+  for (const origin of [import.meta.url, ...installedCommands(environment)]) {
+    try {
+      return createRequire(origin).resolve("@mvm/host/mvmd");
+    } catch {
+      continue;
+    }
   }
+  throw new VmDependencyError({
+    message: "Cannot start the daemon: neither the package @mvm/host nor mvmctl is installed",
+    hint: "Install mvmctl (`npm i -g mvmctl`), or name the daemon's file in MVM_DAEMON",
+    operation: "daemon.start",
+  });
+}
+
+/** Every `mvmctl` on the PATH, links followed: it lies in the package that depends on the daemon's. */
+function installedCommands(environment: NodeJS.ProcessEnv): string[] {
+  return (environment["PATH"] ?? "")
+    .split(delimiter)
+    .filter((directory) => isAbsolute(directory))
+    .flatMap((directory) => {
+      try {
+        return [realpathSync(join(directory, "mvmctl"))];
+      } catch {
+        return [];
+      }
+    });
 }
 
 const kept = /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_.*|MVM_.*|SSL_CERT_.*|NODE_EXTRA_CA_CERTS)$|_proxy$/i;
