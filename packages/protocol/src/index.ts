@@ -25,7 +25,15 @@ export type {
 export type { FileEntryDocument, FileListDocument, MkdirBody, RenameBody } from "./api/files.js";
 export type { BackendInfo, Check, DoctorReport, GcResult, Version } from "./api/host.js";
 export type { BuildRequest, BuildStreamEvent, Catalogue, ImageInfo } from "./api/images.js";
-export type { BootReport, LogLine, SandboxMetricsDocument } from "./api/observe.js";
+export type {
+  BuildNumbers,
+  CommandNumbers,
+  CommandOutcome,
+  MetricsDocument,
+  SandboxMetricsDocument,
+  TallyDocument,
+} from "./api/metrics.js";
+export type { BootReport, LogLine } from "./api/observe.js";
 export type {
   AccelChoice,
   Mount,

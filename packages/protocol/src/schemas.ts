@@ -11,6 +11,7 @@ export * from "./api/events.js";
 export * from "./api/files.js";
 export * from "./api/host.js";
 export * from "./api/images.js";
+export * from "./api/metrics.js";
 export * from "./api/observe.js";
 export * from "./api/plan-parts.js";
 export * from "./api/ports.js";

@@ -24,6 +24,7 @@ export const registry: Registry = {
     rm: verb(() => import("./ports/rm.js")),
   }),
   logs: verb(() => import("./logs.js")),
+  metrics: verb(() => import("./metrics.js")),
   stop: verb(() => import("./stop.js")),
   down: alias("stop"),
   destroy: verb(() => import("./destroy.js")),

@@ -1,4 +1,5 @@
 import { SandboxUnavailable } from "@mvm/protocol";
+import { CommandCounts } from "./counts.js";
 import type { Process } from "./process.js";
 
 /** Ended background commands whose output and result can still be read. */
@@ -8,11 +9,11 @@ const keptEnds = 64;
 export class ProcessTable {
   private readonly byPid = new Map<number, Process>();
   private readonly all = new Set<Process>();
-  private total = { commands: 0, stdout: 0, stderr: 0 };
+  /** Their numbers, for metrics. */
+  readonly counts = new CommandCounts();
 
   /** Follows a command until it ends; a background one stays for late readers. */
   track(process: Process): void {
-    this.total.commands += 1;
     this.all.add(process);
     void process.started.then((pid) => {
       if (pid !== null && !process.over) this.byPid.set(pid, process);
@@ -47,16 +48,6 @@ export class ProcessTable {
     return this.running().flatMap(({ background, pid }) => (background && pid !== null ? [pid] : []));
   }
 
-  /** Numbers since this daemon knows the sandbox, for metrics. */
-  counts(): { commands: number; stdoutBytes: number; stderrBytes: number } {
-    const running = this.running();
-    return {
-      commands: this.total.commands,
-      stdoutBytes: this.total.stdout + running.reduce((sum, { stdout }) => sum + stdout.bytes, 0),
-      stderrBytes: this.total.stderr + running.reduce((sum, { stderr }) => sum + stderr.bytes, 0),
-    };
-  }
-
   /** The machine is gone: nothing of it can be read any more. */
   close(): void {
     this.byPid.clear();
@@ -64,8 +55,7 @@ export class ProcessTable {
   }
 
   private onEnd(process: Process): void {
-    this.total.stdout += process.stdout.bytes;
-    this.total.stderr += process.stderr.bytes;
+    void this.counts.end(process);
     if (!process.background) this.drop(process);
     const ended = [...this.all].filter(({ over }) => over);
     for (const old of ended.slice(0, Math.max(0, ended.length - keptEnds))) this.drop(old);

@@ -49,6 +49,8 @@ export class Process {
   /** The result; set by whoever started or adopted the command. Rejects like `ended`. */
   result!: Promise<CommandResult>;
   over = false;
+  /** How often the sink could not take output at once, so that the guest was held back. */
+  heldBack = 0;
   pid: number | null;
   startedAt: Date;
   private readonly stream: AgentStream;
@@ -121,7 +123,12 @@ export class Process {
     outputPassed(size);
     // Handlers of the session must not throw: a failing reader loses its output, the command goes on.
     const grant = (): void => this.stream.grant(size);
-    void (async () => this.sink?.(chunk))().then(grant, grant);
+    const take = (): void | Promise<void> => {
+      const held = this.sink?.(chunk);
+      if (held !== undefined) this.heldBack += 1;
+      return held;
+    };
+    void (async () => take())().then(grant, grant);
   }
 
   private async settle(op: "exec" | "attach"): Promise<CommandEnd> {

@@ -5,6 +5,7 @@ import { createApi } from "../api/server.js";
 import type { Backend } from "../backends/backend.js";
 import { openImages, type ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
+import { Meters } from "../observe/meters.js";
 import { type Reaper, startReaper } from "../reaper/reaper.js";
 import { BackgroundTasks } from "../sandboxes/background-tasks.js";
 import { availableMb, defaultMemoryRule, memoryObstacle } from "../sandboxes/host-memory.js";
@@ -45,7 +46,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { home, log } = options;
   const startedAt = new Date().toISOString();
   const registry = new Registry();
-  const images = options.images ?? openImages(home.root);
+  const meters = new Meters();
+  registry.onAdd = (sandbox) => meters.watch(sandbox);
+  const images = options.images ?? openImages(home.root, meters);
   const reaper = startReaper(log);
   const services: Services = {
     home,
@@ -56,6 +59,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     reaper,
     tasks: new BackgroundTasks(log),
     snapshots: new SnapshotStore(home.snapshots, home.snapshotKey),
+    meters,
     queue: new StartQueue({
       slots: availableParallelism(),
       deadlineMs: queueDeadlineMs,

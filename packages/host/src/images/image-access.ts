@@ -9,6 +9,7 @@ import {
 } from "@mvm/images";
 import { AssetNotFoundError } from "@mvm/protocol";
 import type { Progress } from "../backends/backend.js";
+import type { Meters } from "../observe/meters.js";
 import { VerifiedImages } from "./verified-images.js";
 
 export interface BuildControl {
@@ -27,24 +28,30 @@ export interface ImageAccess {
   remove(ref: string): Promise<ResolvedImage["record"]>;
 }
 
-export function openImages(home: string): ImageAccess {
+/** @param meters counts what was there, and measures what is built */
+export function openImages(home: string, meters: Meters): ImageAccess {
   const store = openImageStore(home);
   const verified = new VerifiedImages(imageLayout(home).refs);
   const builds = new Map<string, SharedBuild>();
 
   const build = (name: string, control: BuildControl = {}): Promise<ResolvedImage> => {
     const shared: SharedBuild =
-      builds.get(name) ?? new SharedBuild(home, name, () => builds.get(name) === shared && builds.delete(name));
+      builds.get(name) ??
+      new SharedBuild(home, name, meters.build(name), () => builds.get(name) === shared && builds.delete(name));
     builds.set(name, shared);
     return shared.join(control);
   };
   return {
     async ready(ref, control) {
       const known = verified.get(ref);
-      if (known !== undefined) return known;
+      if (known !== undefined) {
+        meters.imageHit(known.record.digest);
+        return known;
+      }
       try {
         const image = await store.verify(ref);
         verified.remember(ref, image);
+        meters.imageHit(image.record.digest);
         return image;
       } catch (error) {
         if (!(error instanceof AssetNotFoundError) || !catalogue.some(({ name }) => name === ref)) throw error;
@@ -68,12 +75,19 @@ class SharedBuild {
   constructor(
     home: string,
     name: string,
+    meter: ReturnType<Meters["build"]>,
     private readonly onEnd: () => void,
   ) {
-    const onProgress = (progress: Progress): void => this.listeners.forEach((listener) => listener(progress));
+    const onProgress = (progress: Progress): void => {
+      meter.phase(progress.phase);
+      this.listeners.forEach((listener) => listener(progress));
+    };
     const source = sourceOptionsFromEnvironment(process.env);
     this.result = buildImage({ ...source, home, name, signal: this.abort.signal, onProgress }).finally(onEnd);
-    this.result.catch(() => undefined);
+    this.result.then(
+      ({ record: { digest } }) => meter.ended({ digest }),
+      (error: unknown) => meter.ended({ error }),
+    );
   }
 
   async join({ onProgress, signal }: BuildControl): Promise<ResolvedImage> {

@@ -43,6 +43,11 @@ export class SandboxLogs {
     return () => stops.forEach((stop) => stop());
   }
 
+  /** Bytes of both logs that came too fast or found no room. */
+  get droppedBytes(): number {
+    return this.guest.droppedBytes + this.supervisor.droppedBytes;
+  }
+
   close(): void {
     this.guest.close();
     this.supervisor.close();

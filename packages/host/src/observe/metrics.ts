@@ -10,23 +10,34 @@ import type { Sandbox } from "../sandboxes/sandbox.js";
 const ticksPerSecond = 100;
 const pageBytes = 4096;
 
-/** Numbers of one sandbox: what the host sees of its process, and what its guest claims. */
+type HostMetrics = Omit<SandboxMetricsDocument, "guest">;
+
+/** Numbers of one sandbox: what the host sees of it, and what its guest claims. */
 export async function sandboxMetrics(sandbox: Sandbox): Promise<SandboxMetricsDocument> {
-  const { commands, stdoutBytes, stderrBytes } = sandbox.processes.counts();
+  return { ...(await hostMetrics(sandbox)), guest: await guestNumbers(sandbox) };
+}
+
+/** What the host sees of a sandbox; no guest is asked, so none can delay it. */
+export async function hostMetrics(sandbox: Sandbox): Promise<HostMetrics> {
   const since = Date.parse(sandbox.readyAt ?? sandbox.createdAt);
+  const { open, total, refused, toGuest, fromGuest } = sandbox.ports.counts();
   return {
     sandbox_id: sandbox.id,
+    name: sandbox.plan.name,
     state: sandbox.state,
     time: new Date().toISOString(),
+    last_ready_at: sandbox.readyAt,
     host: {
       uptime_ms: sandbox.live === null ? 0 : Math.max(0, Date.now() - since),
       ...processNumbers(sandbox),
       disk_bytes: await diskBytes(sandbox.files.directory),
-      commands,
-      stdout_bytes: stdoutBytes,
-      stderr_bytes: stderrBytes,
     },
-    guest: await guestNumbers(sandbox),
+    network: {
+      ...{ connections_open: open, connections_total: total, connections_refused: refused },
+      ...{ bytes_to_guest: toGuest, bytes_from_guest: fromGuest },
+    },
+    commands: sandbox.processes.counts.numbers(sandbox.processes.running()),
+    log_dropped_bytes: sandbox.logs.droppedBytes,
   };
 }
 
@@ -45,12 +56,12 @@ function processNumbers({ identity, live }: Sandbox): { cpu_ms: number | null; r
   }
 }
 
-/** Blocks the sandbox's files really take. */
+/** Blocks the sandbox's own files take; what is linked from elsewhere, its template's disk, is not its own. */
 async function diskBytes(directory: string): Promise<number | null> {
   try {
     const sizes = (await readdir(directory, { recursive: true })).map(async (name) => {
       const at = await lstat(join(directory, name)).catch(() => undefined);
-      return at?.isFile() === true ? at.blocks * 512 : 0;
+      return at?.isFile() === true && at.nlink === 1 ? at.blocks * 512 : 0;
     });
     return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   } catch {

@@ -13,6 +13,8 @@ export class Registry {
   private readonly past = new Map<string, SandboxInfoDocument>();
   /** Commands of one-shot runs and of exec by their run id, for stdin. */
   readonly runs = new Map<string, Process>();
+  /** Called with every sandbox that is added. */
+  onAdd: (sandbox: Sandbox) => void = () => undefined;
   /** Called after a sandbox was added or forgotten. */
   onChange: () => void = () => undefined;
 
@@ -33,6 +35,7 @@ export class Registry {
       this.byName.set(name, sandbox);
     }
     this.byId.set(sandbox.id, sandbox);
+    this.onAdd(sandbox);
     this.onChange();
   }
 

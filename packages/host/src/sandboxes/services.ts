@@ -2,6 +2,7 @@ import type { Ceilings } from "../admission/ceilings.js";
 import type { Backend } from "../backends/backend.js";
 import type { ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
+import type { Meters } from "../observe/meters.js";
 import type { Reaper } from "../reaper/reaper.js";
 import type { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
@@ -21,4 +22,5 @@ export interface Services {
   readonly ceilings: Ceilings;
   readonly tasks: BackgroundTasks;
   readonly snapshots: SnapshotStore;
+  readonly meters: Meters;
 }

@@ -35,14 +35,22 @@ export async function startMachine(services: Services, sandbox: Sandbox, options
   const { plan } = sandbox;
   const at = (): number => performance.now() - options.began;
   const phases: Record<string, number> = { admitted: at() };
-  const slot = await services.queue.enter(startEstimateMb(plan.memoryMb, defaultMemoryRule), options.signal);
+  const meter = services.meters.start(sandbox);
+  const estimate = startEstimateMb(plan.memoryMb, defaultMemoryRule);
+  const slot = await services.queue.enter(estimate, options.signal).catch((error: unknown) => {
+    meter.ended(error);
+    throw error;
+  });
   phases["queued"] = at();
   try {
     fault("create.before-spawn");
     const backendBegan = at();
     const machine = await sandbox.backend.start(specOf(sandbox, options), {
       signal: options.signal,
-      ...(options.onProgress && { onProgress: options.onProgress }),
+      onProgress: (progress) => {
+        meter.phase(progress.phase);
+        options.onProgress?.(progress);
+      },
       ...(options.onNotice && { onNotice: options.onNotice }),
       onSpawned: (identity) => journalSpawn(services, sandbox, identity),
     });
@@ -60,6 +68,10 @@ export async function startMachine(services: Services, sandbox: Sandbox, options
       if (sandbox.boot !== null) sandbox.boot.totalMs = at();
     });
     // The guest still works on its own start: the core is not free before it is ready.
+    void ready.then(
+      () => meter.ended(),
+      (error: unknown) => meter.ended(error),
+    );
     void ready.catch(() => undefined).then(() => slot.release());
     options.signal.throwIfAborted();
     if (options.waitReady) await ready;
@@ -67,6 +79,7 @@ export async function startMachine(services: Services, sandbox: Sandbox, options
     options.signal.throwIfAborted();
     return live;
   } catch (error) {
+    meter.ended(error);
     slot.release();
     await endMachine(services, sandbox);
     if (sandbox.identity !== null) services.reaper.remove(sandbox.identity);
