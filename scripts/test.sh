@@ -15,5 +15,9 @@ say "guest agent"
 (cd guest && cargo test --quiet)
 say "fast tests"
 npx vitest run --project fast
+say "fast tests of the Python SDK"
+./scripts/test-python.sh -m "not vm"
 say "tests on real machines"
 npx vitest run --project vm
+say "tests of the Python SDK on real machines"
+./scripts/test-python.sh -m vm

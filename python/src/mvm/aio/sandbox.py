@@ -1,0 +1,251 @@
+"""A microVM, as a handle."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mvm.aio import lifecycle
+from mvm.aio.commands import AsyncCommands
+from mvm.aio.create import AsyncMade, create_sandbox, make
+from mvm.aio.daemon_client import AsyncDaemonClient
+from mvm.aio.files import AsyncFiles
+from mvm.aio.lease import AsyncLease
+from mvm.aio.logs import logs
+from mvm.aio.target import AsyncTarget
+from mvm.client.call import Call, given, segment
+from mvm.drivers import asynchronous as driver
+from mvm.errors import CleanupError, SandboxError
+from mvm.options import ClientOptions, CreateOptions, client_options, refuse_other_modes
+from mvm.results.document import read
+from mvm.results.metrics import SandboxMetrics
+from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, SandboxState
+from mvm.results.snapshot_info import SnapshotInfo
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from typing_extensions import Self, Unpack
+
+_Infos: TypeAlias = "list[SandboxInfo]"
+
+
+class AsyncSandbox:
+    """A microVM.
+
+    One that was created here and is not detached belongs to this handle: it ends with the ``with`` block, with
+    ``destroy()``, or with this process. Detached and connected ones are only let go. Made by :meth:`create` and its
+    siblings.
+    """
+
+    def __init__(self, client: AsyncDaemonClient, info: SandboxInfo, lease: AsyncLease | None) -> None:
+        self.client = client
+        self.info = info
+        """What was known when the handle was made or last asked."""
+        self._lease = lease
+        self._target = AsyncTarget(client, info.id)
+        self.commands = AsyncCommands(self._target)
+        self.files = AsyncFiles(self._target)
+        if lease is not None:
+            weakref.finalize(self, lease.forget, info.id).atexit = False
+
+    @classmethod
+    async def create(cls, image: str | None = None, **options: Unpack[CreateOptions]) -> Self:
+        """Makes a sandbox and waits until it runs: see :class:`mvm.CreateOptions`. Default image: ``python``.
+
+        Raises ``PolicyDenied``, ``VmCapacityError``, ``InvalidArgumentError`` and others.
+        """
+        return cls._of(await create_sandbox(image, options))[0]
+
+    @classmethod
+    async def connect(cls, name_or_id: str, **options: Unpack[ClientOptions]) -> Self:
+        """A handle to a sandbox that exists. Raises ``SandboxUnavailable`` when there is none."""
+        client = AsyncDaemonClient(**options)
+        call = Call("GET", f"/sandboxes/{segment(name_or_id)}", "sandboxes.connect")
+        return cls(client, read(SandboxInfo, await client.json(call)), None)
+
+    @classmethod
+    async def list(
+        cls,
+        *,
+        tags: Mapping[str, str] | None = None,
+        state: SandboxState | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> _Infos:
+        """The sandboxes of this state root, newest last; with ``tags`` only those that have all of these."""
+        query = {"tag": [f"{key}={value}" for key, value in (tags or {}).items()], "state": state}
+        call = Call("GET", "/sandboxes", "sandboxes.list", query=query)
+        document = await AsyncDaemonClient(**options).json(call)
+        return [read(SandboxInfo, info) for info in document["sandboxes"]]
+
+    @classmethod
+    async def get_or_create(cls, name: str, /, image: str | None = None, **options: Unpack[CreateOptions]) -> Self:
+        """The sandbox of that name, made when there is none. Any number of callers at once get the same one."""
+        options["name"] = name
+        while True:
+            try:
+                return await cls.connect(name, **client_options(options))
+            except SandboxError as error:
+                if error.code != "SANDBOX_NOT_FOUND":
+                    raise
+            try:
+                return await cls.create(image, **options)
+            except SandboxError as error:
+                if error.code != "NAME_TAKEN":
+                    raise
+
+    @classmethod
+    async def restore(
+        cls,
+        snapshot: str,
+        *,
+        name: str | None = None,
+        detach: bool = False,
+        ttl_seconds: int | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> Self:
+        """A new sandbox out of a snapshot, by its name or id.
+
+        Raises ``SnapshotMismatchError`` when it does not match its seal or this host.
+        """
+        refuse_other_modes()
+        body = given(name=name, detach=detach, ttl_seconds=ttl_seconds, owner=owner, tags=tags and dict(tags))
+        call = Call("POST", f"/snapshots/{segment(snapshot)}/restore", "snapshots.restore", json=body)
+        return cls._of(await make(AsyncDaemonClient(**options), call, detach=detach))[0]
+
+    @classmethod
+    def _of(cls, made: AsyncMade) -> Sequence[Self]:
+        return [cls(made.client, info, made.lease) for info in made.infos]
+
+    @property
+    def id(self) -> str:
+        return self._target.id
+
+    @property
+    def name(self) -> str | None:
+        """Its name; None when it has none."""
+        return self.info.name
+
+    async def status(self) -> SandboxInfo:
+        """The sandbox as it is now."""
+        return self._now(await self._target.json("GET", "", "sandboxes.status"))
+
+    async def metrics(self) -> SandboxMetrics:
+        """Its numbers now."""
+        return read(SandboxMetrics, await self._target.json("GET", "/metrics", "sandboxes.metrics"))
+
+    def logs(
+        self, *, follow: bool = False, since: datetime | float | str | None = None, source: str | None = None
+    ) -> driver.Events[LogLine]:
+        """Its log, bounded and redacted: iterate over it. Leaving a ``follow`` ends it.
+
+        :param since: only lines after that time, a datetime, seconds since the epoch, or RFC 3339
+        :param source: only those of the ``guest``, or only those of the ``supervisor``
+        """
+        return logs(self._target, follow=follow, since=since, source=source)
+
+    async def set_ttl(self, ttl_seconds: int | None) -> SandboxInfo:
+        """Sets the time to live in seconds from now; None lifts it where that is allowed."""
+        body = {"ttl_seconds": ttl_seconds}
+        return self._now(await self._target.json("PUT", "/ttl", "sandboxes.ttl", json=body, idempotent=True))
+
+    async def pause(self) -> SandboxInfo:
+        """Stops its processors and keeps its memory."""
+        return self._now(await lifecycle.change(self._target, "pause"))
+
+    async def resume(self) -> SandboxInfo:
+        """Lets a paused sandbox go on, or wakes a cold one."""
+        return self._now(await lifecycle.change(self._target, "resume"))
+
+    async def cold(self) -> SandboxInfo:
+        """Seals memory, device state and disk on host storage, which is sensitive, and ends the process."""
+        return self._now(await lifecycle.change(self._target, "cold"))
+
+    async def stop(self) -> SandboxInfo:
+        """Ends process and memory and keeps the disk. Stopping a stopped sandbox is no error."""
+        return self._now(await lifecycle.change(self._target, "stop"))
+
+    async def start(self) -> SandboxInfo:
+        """Runs a stopped sandbox again on its kept disk."""
+        return self._now(await lifecycle.change(self._target, "start"))
+
+    async def detach(self, *, ttl_seconds: int, owner: str | None = None) -> SandboxInfo:
+        """Lets it outlive this process: from now on the time to live ends it."""
+        body = given(ttl_seconds=ttl_seconds, owner=owner)
+        info = self._now(await self._target.json("POST", "/detach", "sandboxes.detach", json=body, patient=True))
+        await self._give_up()
+        return info
+
+    async def snapshot(self, *, name: str | None = None) -> SnapshotInfo:
+        """Captures memory, device state and disk at one instant, sealed. Sensitive: it holds what the programs held."""
+        return await lifecycle.snapshot(self._target, name)
+
+    async def fork(
+        self,
+        *,
+        count: int = 1,
+        names: Sequence[str] | None = None,
+        detach: bool = False,
+        ttl_seconds: int | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Sequence[Self]:
+        """Branches the running sandbox: each fork goes on from this instant, with randomness and names of its own."""
+        body = given(
+            count=count,
+            names=names and list(names),
+            detach=detach,
+            ttl_seconds=ttl_seconds,
+            owner=owner,
+            tags=tags and dict(tags),
+        )
+        call = self._target.call("POST", "/fork", "sandboxes.fork", json=body)
+        return self._of(await make(self.client, call, count=count, detach=detach))
+
+    async def destroy(self) -> DestroyResult:
+        """Deletes everything of the sandbox; says what the deletion guarantees. Calling it again is no error."""
+        result = await lifecycle.destroy(self._target)
+        await self._give_up()
+        return result
+
+    async def kill(self) -> DestroyResult:
+        """Same as :meth:`destroy`."""
+        return await self.destroy()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Destroys what belongs to this handle. Does nothing in a forked process."""
+        if self._lease is None or not self._lease.ours:
+            return
+        try:
+            await lifecycle.destroy(self._target, running=True)
+        except SandboxError as failure:
+            # The daemon that is not there any more took the attached sandboxes with it.
+            if failure.code != "DAEMON_UNAVAILABLE":
+                raise CleanupError(
+                    f'Cannot destroy sandbox "{self.id}": {failure.message}',
+                    sandbox_id=self.id,
+                    operation="sandboxes.destroy",
+                ) from failure
+        finally:
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await lease.release(self.id)
+
+    def _now(self, document: Any) -> SandboxInfo:
+        self.info = read(SandboxInfo, document)
+        return self.info
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name or self.id} {self.info.state}>"

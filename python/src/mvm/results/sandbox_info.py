@@ -1,0 +1,97 @@
+"""What is known about sandboxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+SandboxState = Literal["creating", "running", "paused", "cold", "restoring", "stopped", "destroyed", "failed"]
+"""``paused``: vCPUs stopped, memory resident. ``cold``: everything sealed on disk, no process. ``stopped``: process and
+memory gone, disk kept. ``destroyed``: all state deleted. ``failed``: ended by itself; the reason says why."""
+
+EndReason = Literal["stopped", "destroyed", "ttl", "idle", "client_gone", "crashed", "oom", "daemon_lost"]
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image by its name and digest."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class PortInfo:
+    """One forwarded port."""
+
+    host_address: str
+    host_port: int
+    guest_port: int
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """One measure that cages the machine's processes, and whether it holds on this host."""
+
+    name: str
+    active: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class SandboxInfo:
+    """Everything there is to know about a sandbox. Times are RFC 3339."""
+
+    id: str
+    name: str | None
+    state: SandboxState
+    reason: EndReason | None
+    image: ImageRef
+    backend: str
+    accel: str
+    isolation: str
+    cpu: int
+    memory_mb: int
+    disk_mb: int
+    profile: str
+    workload_id: str | None
+    tags: dict[str, str]
+    owner: str | None
+    detached: bool
+    created_at: str
+    ready_at: str | None
+    expires_at: str | None
+    ended_at: str | None
+    ports: list[PortInfo] = field(default_factory=list)
+    confinement: list[Confinement] = field(default_factory=list)
+    template: str | None = None
+
+
+@dataclass(frozen=True)
+class DestroyResult:
+    """Whether there was something left to destroy, and what the deletion guarantees."""
+
+    destroyed: bool
+    guarantee: str
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a sandbox's log, redacted and bounded. ``source`` is ``guest`` or ``supervisor``."""
+
+    time: str
+    source: str
+    line: str
+
+
+@dataclass(frozen=True)
+class ProcessInfo:
+    """A command of a sandbox, as the guest tells it."""
+
+    pid: int
+    run_id: str | None
+    argv: list[str]
+    user: str
+    cwd: str
+    started_at: str
+    running: bool
