@@ -8,6 +8,8 @@ import { commandOptions } from "../sandbox/command-options.js";
 import { defined } from "../sandbox/options.js";
 import { finishCommand, followCommand } from "../stream/command-events.js";
 import { forwardStdin, stdinKind } from "../stream/stdin.js";
+import { attachTerminal } from "../terminal/attach.js";
+import { requireTerminal } from "../terminal/raw-terminal.js";
 
 export default command({
   summary: "Run a command in a running sandbox",
@@ -17,19 +19,19 @@ export default command({
     ...commandOptions,
     env: list(envAssignment, "Environment variable of the command"),
     stdin: flag("Forward stdin even when it is a terminal"),
+    tty: flag("Run it on this terminal, as `shell` does", { short: "t" }),
   },
   argv: { label: "ARGV…", summary: "The command and its arguments, passed on byte for byte without a shell" },
   examples: [
     ["exec devbox -- pip list", "Runs a command in devbox"],
+    ["exec -t devbox -- vi notes.txt", "Edits a file on this terminal"],
     ["exec devbox --user root --cwd /tmp -- sh -c 'id; pwd'", "Runs as root in /tmp"],
   ],
   exits: { 124: "The command was killed at its --timeout", 130: "Interrupted" },
   run: async ({ words: [name], options, argv }, context) => {
-    const stdin = stdinKind(options.stdin);
-    const body: CommandRequest = {
+    if (options.tty) requireTerminal("exec --tty", context);
+    const request: CommandRequest = {
       argv: validateArgv(argv),
-      stdin,
-      stream: !context.json,
       ...defined({
         env: envRecord(options.env),
         cwd: options.cwd,
@@ -38,13 +40,15 @@ export default command({
         max_output_bytes: options["max-output"],
       }),
     };
+    if (options.tty) return attachTerminal(name, request, context);
+    const stdin = stdinKind(options.stdin);
     const daemon = await context.daemon();
     const path = sandboxPath(name, "processes");
     const events = daemon.events<ProcessStreamEvent>({
       method: "POST",
       path,
       operation: "commands.run",
-      json: body,
+      json: { ...request, stdin, stream: !context.json },
     }) as AsyncIterable<RunStreamEvent>;
     const result = await followCommand(events, context, {
       started: ({ pid }) => {

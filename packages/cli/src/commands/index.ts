@@ -8,6 +8,7 @@ export const registry: Registry = {
   ls: verb(() => import("./ls.js")),
   inspect: verb(() => import("./inspect.js")),
   exec: verb(() => import("./exec.js")),
+  shell: verb(() => import("./shell.js")),
   fs: group("Read and change files of a sandbox", {
     read: verb(() => import("./fs/read.js")),
     write: verb(() => import("./fs/write.js")),

@@ -49,9 +49,13 @@ export class Process implements AsyncIterable<ProcessEvent> {
     await this.#post("signal", json, options);
   }
 
-  /** Tells the command's terminal its new size. */
-  async resize(size: TerminalSize, options: CallOptions = {}): Promise<void> {
-    await this.#post("resize", { rows: size.rows, cols: size.cols }, options);
+  /** Tells the command's terminal its new size. Throws `GuestAgentError` when it has none. */
+  async resize(rows: number, cols: number, options?: CallOptions): Promise<void>;
+  async resize(size: TerminalSize, options?: CallOptions): Promise<void>;
+  async resize(first: number | TerminalSize, second?: number | CallOptions, third?: CallOptions): Promise<void> {
+    const size = typeof first === "number" ? { rows: first, cols: second as number } : first;
+    const options = typeof first === "number" ? third : (second as CallOptions | undefined);
+    await this.#post("resize", { rows: size.rows, cols: size.cols }, options ?? {});
   }
 
   /** Writes to its stdin; resolves when its pipe took everything. */
