@@ -25,11 +25,15 @@ export { type ForwardedPort, type ForwardOptions, type PortForward, Ports } from
 export type { ConnectOptions } from "./sandbox/connect.js";
 export type { CreateProgress } from "./sandbox/create.js";
 export type { SandboxInfo } from "./sandbox/info.js";
-export type { DestroyResult } from "./sandbox/lifecycle.js";
+export type { DestroyResult, DetachOptions } from "./sandbox/lifecycle.js";
 export type { ListOptions } from "./sandbox/list.js";
 export type { LogOptions } from "./sandbox/logs.js";
 export type { SandboxMetrics } from "./sandbox/metrics.js";
 export type { ClientOptions, CreateOptions, MountOptions, SandboxSpec } from "./sandbox/options.js";
 export { Sandbox } from "./sandbox/sandbox.js";
 export type { CallOptions } from "./sandbox/target.js";
+export type { ForkOptions } from "./snapshots/fork.js";
+export type { PruneOptions } from "./snapshots/prune.js";
+export type { RestoreOptions } from "./snapshots/restore.js";
+export { Snapshot, type SnapshotOptions } from "./snapshots/snapshot.js";
 export { SecretRef, type SecretRefOptions } from "./secrets/secret-ref.js";

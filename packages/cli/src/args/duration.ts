@@ -14,8 +14,20 @@ export const timeToLive: ArgType<number | null> = {
   parse: (text) => (text === "never" ? null : validateTtlSeconds(parseDuration(text, "ttl") / 1000)),
 };
 
+/** The time to live in seconds of what has to end some time. */
+export const timeToDetach: ArgType<number> = {
+  label: "DURATION",
+  parse: (text) => validateTtlSeconds(parseDuration(text, "ttl") / 1000),
+};
+
 /** The time to live that `up` gives when none is asked for. */
 export const defaultTimeToLive: number = limits.ttlDefaultSeconds;
+
+/** An age in seconds. */
+export const age: ArgType<number> = {
+  label: "DURATION",
+  parse: (text) => Math.floor(parseDuration(text, "age") / 1000),
+};
 
 /** A point in time, given as RFC 3339 or as how long ago it was; RFC 3339. */
 export const since: ArgType<string> = {

@@ -1,14 +1,12 @@
 import { userInfo } from "node:os";
-import type { CreatedEvent, CreateStreamEvent } from "@mvm/protocol";
-import { createError } from "@mvm/protocol/errors";
 import { defaultTimeToLive, timeToLive } from "../args/duration.js";
 import { newSandboxName } from "../args/sandbox-ref.js";
 import { command, option, word } from "../command/define.js";
 import { span } from "../render/units.js";
 import { commandOptions } from "../sandbox/command-options.js";
+import { createdBy } from "../sandbox/created.js";
 import { describe } from "../sandbox/describe.js";
 import { createRequest, refuse, sandboxOptions } from "../sandbox/options.js";
-import { narrator } from "../stream/notices.js";
 
 export default command({
   summary: "Create a named sandbox that outlives this command",
@@ -32,28 +30,9 @@ export default command({
     const request = createRequest(options);
     const ttl = options.ttl === undefined ? defaultTimeToLive : options.ttl;
     const body = { ...request, name, detach: true, ttl_seconds: ttl, owner: userInfo().username };
-    const daemon = await context.daemon();
-    const tell = narrator(context);
-    let created: CreatedEvent | undefined;
-    try {
-      for await (const event of daemon.events<CreateStreamEvent>({
-        method: "POST",
-        path: "/sandboxes",
-        operation: "sandboxes.create",
-        json: body,
-      })) {
-        if (event.event === "created") created = event;
-        else await tell.hear(event);
-      }
-    } finally {
-      tell.stop();
+    const call = { method: "POST", path: "/sandboxes", operation: "sandboxes.create", json: body } as const;
+    for (const { sandbox, timings } of await createdBy(context, call, 1)) {
+      await context.out.result({ ...sandbox, timings }, () => describe(sandbox));
     }
-    if (created === undefined) {
-      throw createError("OUTCOME_UNKNOWN", {
-        message: `Cannot tell whether "${name}" was created: the answer ended early`,
-      });
-    }
-    const { sandbox, timings } = created;
-    await context.out.result({ ...sandbox, timings }, () => describe(sandbox));
   },
 });

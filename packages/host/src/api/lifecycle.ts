@@ -8,10 +8,11 @@ import { pauseSandbox } from "../sandboxes/pause.js";
 import { resumeSandbox } from "../sandboxes/resume.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
+import { unavailable } from "../sandboxes/state.js";
 import { forkSandbox } from "../snapshots/fork.js";
 import type { ApiContext } from "./context.js";
 import { streamEvents } from "./event-stream.js";
-import { announceCreated, streamLeases } from "./lease-stream.js";
+import { announceCreated, streamLease, streamLeases } from "./lease-stream.js";
 import { admissionFacts } from "./sandboxes.js";
 
 type Ref = { Params: { ref: string } };
@@ -41,6 +42,15 @@ export function lifecycleRoutes(app: FastifyInstance, { services }: ApiContext):
       detachSandbox(services, sandbox, request.body);
       return infoOf(sandbox);
     },
+  );
+
+  app.post<Ref>("/v1/sandboxes/:ref/lease", { schema: { params: SandboxRefSchema } }, (request, reply) =>
+    streamEvents(request, reply, "sandboxes.lease", async (stream) => {
+      const sandbox = services.registry.get(request.params.ref, "hold");
+      if (sandbox.detached || sandbox.destroying !== null) throw unavailable(sandbox, "hold");
+      stream.send({ event: "leased", sandbox: infoOf(sandbox) });
+      await streamLease(services, stream, sandbox);
+    }),
   );
 
   app.post<Ref & { Body: ForkRequest }>(

@@ -7,10 +7,32 @@ import { SnapshotMismatchError } from "@mvm/protocol";
 import { CompatibilitySchema, SnapshotPartSchema } from "@mvm/protocol/schemas";
 import { writeFileAtomic } from "../store/atomic.js";
 import { stableJson } from "../store/stable-json.js";
-import { StateFileSchema } from "../store/state-file.js";
+import { type StateFile, StateFileSchema } from "../store/state-file.js";
 import type { Sealer } from "./seal.js";
 
 const nullable = Type.Union([Type.String(), Type.Null()]);
+
+/** What the next life of a captured sandbox is admitted by: the part of its state file that says what it is made of. */
+const sourceFields = [
+  "id",
+  "name",
+  "image",
+  "backend",
+  "require_hardware",
+  "cpu",
+  "memory_mb",
+  "disk_mb",
+  "profile",
+  "workload_id",
+  "tags",
+] as const satisfies readonly (keyof StateFile)[];
+const SourceSchema = Type.Pick(StateFileSchema, [...sourceFields]);
+export type Source = Static<typeof SourceSchema>;
+
+/** Takes those fields of a state file. */
+export function sourceOf(state: StateFile): Source {
+  return Object.fromEntries(sourceFields.map((field) => [field, state[field]])) as unknown as Source;
+}
 
 /** `manifest.json` of a captured machine: what it is, what it fits, and the digest of every part. Holds no environment. */
 export const ManifestSchema = Type.Object(
@@ -26,8 +48,7 @@ export const ManifestSchema = Type.Object(
     memory_offset: Type.Integer({ minimum: 0 }),
     compatibility: CompatibilitySchema,
     parts: Type.Array(SnapshotPartSchema),
-    /** The sandbox it was captured from, as its own state file described it. */
-    source: StateFileSchema,
+    source: SourceSchema,
     seal: Type.String(),
   },
   { additionalProperties: false },

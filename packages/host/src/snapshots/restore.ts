@@ -6,9 +6,8 @@ import type { Backend } from "../backends/backend.js";
 import { createSandbox, type CreateOptions } from "../sandboxes/create.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
-import type { StateFile } from "../store/state-file.js";
 import { requireCompatible } from "./compare.js";
-import type { Manifest } from "./manifest.js";
+import type { Manifest, Source } from "./manifest.js";
 import { envPart } from "./save.js";
 import type { Captured } from "./snapshot-store.js";
 
@@ -53,7 +52,7 @@ export async function requireFitting({ manifest, what }: Captured, backend: Back
 
 /** The create request that a captured sandbox's next life is admitted by. */
 export function requestOf(
-  source: StateFile,
+  source: Source,
   accel: string,
   env: Readonly<Record<string, string>>,
   life: RestoreRequest,

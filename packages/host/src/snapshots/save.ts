@@ -12,7 +12,7 @@ import type { Sandbox } from "../sandboxes/sandbox.js";
 import { savedEnv } from "../sandboxes/saved-env.js";
 import type { Services } from "../sandboxes/services.js";
 import { digestFile } from "./digest.js";
-import type { UnsealedManifest } from "./manifest.js";
+import { sourceOf, type UnsealedManifest } from "./manifest.js";
 
 /** Environment of the sandbox, which a restore gives back to the guest. As sensitive as the memory beside it. */
 export const envPart = "env.json";
@@ -72,7 +72,7 @@ export async function describe(
     labels: labelsOf(sandbox),
     compatibility: await sandbox.backend.compatibility(shapeOf(sandbox)),
     parts: await digestParts(directory, names, sandbox.backend, options.signal),
-    source: toStateFile(sandbox),
+    source: sourceOf(toStateFile(sandbox)),
   };
 }
 

@@ -23,6 +23,8 @@ export const CreatedEventSchema = event("created", {
   timings: Type.Object({ create_ms: milliseconds, start: oneOf(["pool", "template", "cold"]) }, strict),
 });
 export type CreatedEvent = Static<typeof CreatedEventSchema>;
+/** First line of `POST /v1/sandboxes/:ref/lease`: from now on the connection holds the sandbox. */
+export const LeasedEventSchema = event("leased", { sandbox: SandboxInfoSchema });
 export const ProcessStartedEventSchema = event("started", { pid, run_id: Type.String() });
 export type ProcessStartedEvent = Static<typeof ProcessStartedEventSchema>;
 /** Output as it came, base64; `cursor` is where to resume after it. */
@@ -44,11 +46,12 @@ export type EndedEvent = Static<typeof EndedEventSchema>;
 /** Always the last line of its stream. */
 export const ErrorEventSchema = event("error", { error: ErrorDocumentSchema.properties.error });
 
-/** Lines of `POST /v1/sandboxes`. */
+/** Lines of the calls that make sandboxes or hold them: create, restore, fork, lease. */
 export const CreateEventSchema = Type.Union([
   ProgressEventSchema,
   NoticeEventSchema,
   CreatedEventSchema,
+  LeasedEventSchema,
   ExpiringEventSchema,
   EndedEventSchema,
   ErrorEventSchema,

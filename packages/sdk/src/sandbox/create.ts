@@ -28,7 +28,7 @@ export interface Created {
 }
 
 /** Recording needs no machine; running instead what was to be recorded would be worse than not to run. */
-function refuseOtherModes(): void {
+export function refuseOtherModes(): void {
   const mode = process.env["MVM_SDK_MODE"] || "live";
   if (mode === "live") return;
   throw new BackendUnsupported({
@@ -40,7 +40,12 @@ function refuseOtherModes(): void {
   });
 }
 
-async function open(client: DaemonClient, call: Call, options: CreateOptions): Promise<Created> {
+/** Reads the answer of a call that makes one sandbox, and keeps it open as the sandbox's lease unless it is detached. */
+export async function openCreated(
+  client: DaemonClient,
+  call: Call,
+  options: Pick<CreateOptions, "detach" | "onProgress">,
+): Promise<Created> {
   let starting = true;
   const stream = await client.stream<CreateStreamEvent>({ ...call, patient: () => starting });
   try {
@@ -76,6 +81,6 @@ export async function createSandbox(options: CreateOptions): Promise<Created> {
     signal: options.signal,
   };
   const client = new DaemonClient(options);
-  const attempt = () => open(client, call, options);
+  const attempt = () => openCreated(client, call, options);
   return options.detach === true ? retryOnce(attempt) : attempt();
 }

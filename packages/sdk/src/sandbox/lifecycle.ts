@@ -5,6 +5,7 @@ import {
   type TtlRequest,
   validateTtlSeconds,
 } from "@mvm/protocol";
+import { defined } from "../wire/options.js";
 import { sandboxInfo, type SandboxInfo } from "./info.js";
 import { type CallOptions, callOf, type Target } from "./target.js";
 
@@ -17,11 +18,40 @@ export async function status(target: Target, options?: CallOptions): Promise<San
   return sandboxInfo(await target.client.json<SandboxInfoDocument>(call));
 }
 
-/** Ends process and memory and keeps the disk. Stopping a stopped sandbox is no error. */
-export async function stop(target: Target, options?: CallOptions): Promise<SandboxInfo> {
+/** What changes a sandbox's machine as a whole. Repeating one that is done does nothing. */
+export type Change = "stop" | "start" | "pause" | "resume" | "cold";
+
+/** Makes the change and answers when it is done. Throws `SandboxUnavailable`, naming the state, where it is not possible. */
+export async function change(target: Target, verb: Change, options?: CallOptions): Promise<SandboxInfo> {
   const call = callOf(
     target,
-    { method: "POST", path: "/stop", operation: "sandboxes.stop", json: {}, idempotent: true },
+    {
+      method: "POST",
+      path: `/${verb}`,
+      operation: `sandboxes.${verb}`,
+      json: {},
+      idempotent: true,
+      patient: () => true,
+    },
+    options,
+  );
+  return sandboxInfo(await target.client.json<SandboxInfoDocument>(call));
+}
+
+/** Options for `sandbox.detach`. */
+export interface DetachOptions extends CallOptions {
+  /** Seconds from now, 1 to 30 days, after which it is destroyed. */
+  readonly ttlSeconds: number;
+  /** Who answers for it from now on. @default as before */
+  readonly owner?: string | undefined;
+}
+
+/** Lets the sandbox outlive its client. */
+export async function detach(target: Target, options: DetachOptions): Promise<SandboxInfo> {
+  const json = defined({ ttl_seconds: validateTtlSeconds(options.ttlSeconds), owner: options.owner });
+  const call = callOf(
+    target,
+    { method: "POST", path: "/detach", operation: "sandboxes.detach", json, idempotent: true },
     options,
   );
   return sandboxInfo(await target.client.json<SandboxInfoDocument>(call));

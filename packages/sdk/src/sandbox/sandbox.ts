@@ -3,12 +3,15 @@ import type { DaemonClient } from "../client/index.js";
 import { Commands } from "../commands/commands.js";
 import { Files } from "../files/files.js";
 import { Ports } from "../ports/ports.js";
+import { type ForkOptions, forkSandbox } from "../snapshots/fork.js";
+import { type RestoreOptions, restoreSnapshot } from "../snapshots/restore.js";
+import { Snapshot, type SnapshotOptions } from "../snapshots/snapshot.js";
 import { type ConnectOptions, findSandbox } from "./connect.js";
 import { type Created, createSandbox } from "./create.js";
 import { disposeAndWait, disposeInBackground, endWithHandle } from "./dispose.js";
 import { sandboxInfo, type SandboxInfo } from "./info.js";
 import type { Lease } from "./lease.js";
-import { destroy, type DestroyResult, setTtl, status, stop } from "./lifecycle.js";
+import { change, destroy, detach, type DetachOptions, type DestroyResult, setTtl, status } from "./lifecycle.js";
 import { type ListOptions, listSandboxes } from "./list.js";
 import { type LogOptions, logs } from "./logs.js";
 import { metrics, type SandboxMetrics } from "./metrics.js";
@@ -51,6 +54,11 @@ export class Sandbox {
   static async create(first: string | CreateOptions = {}, second: CreateOptions = {}): Promise<Sandbox> {
     const options = typeof first === "string" ? { ...second, image: first } : first;
     return Sandbox.#of(await createSandbox(options));
+  }
+
+  /** Makes a sandbox that goes on where the snapshot was taken. Throws `SnapshotMismatchError`, `BackendUnsupported` and others. */
+  static async restore(snapshot: string | Snapshot, options: RestoreOptions = {}): Promise<Sandbox> {
+    return Sandbox.#of(await restoreSnapshot(typeof snapshot === "string" ? snapshot : snapshot.id, options));
   }
 
   /** A handle to a sandbox that exists, by name or id. Throws `SandboxUnavailable` when there is none. */
@@ -113,7 +121,47 @@ export class Sandbox {
 
   /** Ends process and memory and keeps the disk. */
   async stop(options?: CallOptions): Promise<SandboxInfo> {
-    return (this.#info = await stop(this, options));
+    return (this.#info = await change(this, "stop", options));
+  }
+
+  /** Starts a stopped sandbox again on its kept disk. */
+  async start(options?: CallOptions): Promise<SandboxInfo> {
+    return (this.#info = await change(this, "start", options));
+  }
+
+  /** Stops its vCPUs; memory stays in the host's. Commands stand still, their time limits too. */
+  async pause(options?: CallOptions): Promise<SandboxInfo> {
+    return (this.#info = await change(this, "pause", options));
+  }
+
+  /** Lets a paused sandbox run again, or wakes a cold one where it was. */
+  async resume(options?: CallOptions): Promise<SandboxInfo> {
+    return (this.#info = await change(this, "resume", options));
+  }
+
+  /**
+   * Puts memory and devices on the host's storage, sealed, and ends the process. Calls that wait for commands end with
+   * `OutcomeUnknownError`; the commands go on when it wakes.
+   */
+  async cold(options?: CallOptions): Promise<SandboxInfo> {
+    return (this.#info = await change(this, "cold", options));
+  }
+
+  /** Lets it outlive this process: from now on its time to live ends it. */
+  async detach(options: DetachOptions): Promise<SandboxInfo> {
+    this.#info = await detach(this, options);
+    this.#giveUp()?.close();
+    return this.#info;
+  }
+
+  /** Saves memory, devices and disk of one instant; the sandbox goes on. */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot> {
+    return Snapshot.save(this, options);
+  }
+
+  /** Makes sandboxes that go on where this one is now, each with a lease of its own unless detached. All or none. */
+  async fork(options: ForkOptions = {}): Promise<Sandbox[]> {
+    return (await forkSandbox(this, options)).map((created) => Sandbox.#of(created));
   }
 
   /** Deletes everything of the sandbox; says what the deletion guarantees. Calling it again is no error. */
