@@ -2,8 +2,10 @@
 
 from mvm.aio.commands import AsyncCommands
 from mvm.aio.files import AsyncFiles
+from mvm.aio.ports import AsyncPortForward, AsyncPorts
 from mvm.aio.process import AsyncProcess
 from mvm.aio.sandbox import AsyncSandbox
+from mvm.aio.snapshot import AsyncSnapshot
 from mvm.errors import *  # noqa: F403
 from mvm.errors import __all__ as _errors
 from mvm.network_policy import NetworkPolicy, NetworkRule
@@ -12,19 +14,24 @@ from mvm.results.command_result import CommandResult, CommandTimings, Isolation
 from mvm.results.file_entry import FileEntry
 from mvm.results.metrics import GuestMetrics, HostMetrics, SandboxMetrics
 from mvm.results.process_event import EndEvent, GapEvent, OutputEvent, ProcessEvent
-from mvm.results.sandbox_info import DestroyResult, LogLine, ProcessInfo, SandboxInfo
-from mvm.results.snapshot_info import SnapshotInfo
+from mvm.results.sandbox_info import DestroyResult, LogLine, PortInfo, ProcessInfo, SandboxInfo
+from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
 from mvm.secret_ref import SecretRef
 from mvm.sync.commands import Commands
 from mvm.sync.files import Files
+from mvm.sync.ports import PortForward, Ports
 from mvm.sync.process import Process
 from mvm.sync.sandbox import Sandbox
+from mvm.sync.snapshot import Snapshot
 
 __all__ = [
     "AsyncCommands",
     "AsyncFiles",
+    "AsyncPortForward",
+    "AsyncPorts",
     "AsyncProcess",
     "AsyncSandbox",
+    "AsyncSnapshot",
     "ClientOptions",
     "CommandResult",
     "CommandTimings",
@@ -43,6 +50,9 @@ __all__ = [
     "NetworkPolicy",
     "NetworkRule",
     "OutputEvent",
+    "PortForward",
+    "PortInfo",
+    "Ports",
     "Process",
     "ProcessEvent",
     "ProcessInfo",
@@ -50,7 +60,9 @@ __all__ = [
     "SandboxInfo",
     "SandboxMetrics",
     "SecretRef",
+    "Snapshot",
     "SnapshotInfo",
+    "SnapshotVerdict",
     "TerminalSize",
     *_errors,
 ]

@@ -9,7 +9,10 @@ from typing import Any
 
 import mvm
 
-_OURS = (mvm.AsyncSandbox, mvm.AsyncCommands, mvm.AsyncFiles, mvm.AsyncProcess)
+_OURS = (
+    *(mvm.AsyncSandbox, mvm.AsyncCommands, mvm.AsyncFiles, mvm.AsyncProcess),
+    *(mvm.AsyncPorts, mvm.AsyncPortForward, mvm.AsyncSnapshot),
+)
 
 
 class Loop:
@@ -73,12 +76,16 @@ def _callable(loop: Loop, value: Any) -> Any:
     def call(*arguments: Any, **options: Any) -> Any:
         async def run() -> Any:
             # Called on the loop, which some of the library's objects need as soon as they are made.
-            made = value(*arguments, **options)
+            made = value(*(_unwrapped(argument) for argument in arguments), **options)
             return await made if inspect.isawaitable(made) else made
 
         return loop.wrap(run())
 
     return call
+
+
+def _unwrapped(value: Any) -> Any:
+    return value._wrapped if isinstance(value, _Blocking) else value
 
 
 class Asynchronous:

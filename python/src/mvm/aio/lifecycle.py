@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mvm.aio.target import AsyncTarget
-from mvm.client.call import given
 from mvm.errors import SandboxError
 from mvm.results.document import read
 from mvm.results.sandbox_info import DestroyResult
-from mvm.results.snapshot_info import SnapshotInfo
 
 Verb = Literal["pause", "resume", "cold", "stop", "start"]
 
@@ -18,19 +16,6 @@ async def change(target: AsyncTarget, verb: Verb) -> Any:
     """Takes the sandbox to another state and returns its document."""
     # Capturing and restoring take as long as there is memory; repeating any of them changes nothing more.
     return await target.json("POST", f"/{verb}", f"sandboxes.{verb}", json={}, idempotent=True, patient=True)
-
-
-async def snapshot(target: AsyncTarget, name: str | None) -> SnapshotInfo:
-    """Captures the machine."""
-    call = target.call("POST", "/snapshots", "sandboxes.snapshot", json=given(name=name), patient=True)
-    answer = await target.client.stream(call)
-    try:
-        async for event in answer.events():
-            if event["event"] == "saved":
-                return read(SnapshotInfo, event["snapshot"])
-        raise answer.cut_short("saved")
-    finally:
-        await answer.close()
 
 
 async def destroy(target: AsyncTarget, *, running: bool = False) -> DestroyResult:

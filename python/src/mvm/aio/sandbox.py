@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,6 +14,8 @@ from mvm.aio.daemon_client import AsyncDaemonClient
 from mvm.aio.files import AsyncFiles
 from mvm.aio.lease import AsyncLease
 from mvm.aio.logs import logs
+from mvm.aio.ports import AsyncPorts
+from mvm.aio.snapshot import AsyncSnapshot, save
 from mvm.aio.target import AsyncTarget
 from mvm.client.call import Call, given, segment
 from mvm.drivers import asynchronous as driver
@@ -22,7 +24,6 @@ from mvm.options import ClientOptions, CreateOptions, client_options, refuse_oth
 from mvm.results.document import read
 from mvm.results.metrics import SandboxMetrics
 from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, SandboxState
-from mvm.results.snapshot_info import SnapshotInfo
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,6 +49,7 @@ class AsyncSandbox:
         self._target = AsyncTarget(client, info.id)
         self.commands = AsyncCommands(self._target)
         self.files = AsyncFiles(self._target)
+        self.ports = AsyncPorts(self._target)
         if lease is not None:
             weakref.finalize(self, lease.forget, info.id).atexit = False
 
@@ -99,7 +101,7 @@ class AsyncSandbox:
     @classmethod
     async def restore(
         cls,
-        snapshot: str,
+        snapshot: str | AsyncSnapshot,
         *,
         name: str | None = None,
         detach: bool = False,
@@ -108,13 +110,14 @@ class AsyncSandbox:
         tags: Mapping[str, str] | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self:
-        """A new sandbox out of a snapshot, by its name or id.
+        """A new sandbox out of a snapshot, or of one of that name or id, that goes on where it was taken.
 
         Raises ``SnapshotMismatchError`` when it does not match its seal or this host.
         """
         refuse_other_modes()
+        ref = snapshot.id if isinstance(snapshot, AsyncSnapshot) else snapshot
         body = given(name=name, detach=detach, ttl_seconds=ttl_seconds, owner=owner, tags=tags and dict(tags))
-        call = Call("POST", f"/snapshots/{segment(snapshot)}/restore", "snapshots.restore", json=body)
+        call = Call("POST", f"/snapshots/{segment(ref)}/restore", "snapshots.restore", json=body)
         return cls._of(await make(AsyncDaemonClient(**options), call, detach=detach))[0]
 
     @classmethod
@@ -180,9 +183,11 @@ class AsyncSandbox:
         await self._give_up()
         return info
 
-    async def snapshot(self, *, name: str | None = None) -> SnapshotInfo:
+    async def snapshot(
+        self, *, name: str | None = None, on_progress: Callable[[dict[str, Any]], object] | None = None
+    ) -> AsyncSnapshot:
         """Captures memory, device state and disk at one instant, sealed. Sensitive: it holds what the programs held."""
-        return await lifecycle.snapshot(self._target, name)
+        return await save(self._target, name, on_progress)
 
     async def fork(
         self,

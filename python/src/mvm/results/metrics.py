@@ -7,15 +7,54 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HostMetrics:
-    """What is observed from outside. None where this host cannot tell."""
+    """What the host observes. None where there is no machine to measure."""
 
     uptime_ms: float
     cpu_ms: float | None
+    """Processor time of the machine's process."""
     rss_bytes: int | None
+    """Resident memory of the machine's process; what it shares with its template included."""
     disk_bytes: int | None
-    commands: int
+    """Blocks of the files that are the sandbox's alone."""
+
+
+@dataclass(frozen=True)
+class NetworkMetrics:
+    """What went through the host's connections into the sandbox."""
+
+    connections_open: int
+    connections_total: int
+    connections_refused: int
+    bytes_to_guest: int
+    bytes_from_guest: int
+
+
+@dataclass(frozen=True)
+class CommandMetrics:
+    """One command that has ended. ``outcome``: ok, failed, signal, timeout, oom, or lost with its machine."""
+
+    run_id: str
+    outcome: str
+    exit_code: int | None
+    duration_ms: float | None
     stdout_bytes: int
     stderr_bytes: int
+    backpressure_events: int
+    """How often its reader was slower than its output, so that it was held back."""
+
+
+@dataclass(frozen=True)
+class CommandTotals:
+    """Commands of the sandbox since this daemon knows it; ``recent`` are the last that have ended, oldest first."""
+
+    running: int
+    ended: int
+    outcomes: dict[str, int]
+    duration_ms: float
+    stdout_bytes: int
+    stderr_bytes: int
+    backpressure_events: int
+    recent: list[CommandMetrics]
 
 
 @dataclass(frozen=True)
@@ -40,7 +79,12 @@ class SandboxMetrics:
     """Numbers of one sandbox; ``guest`` is None when it does not answer."""
 
     sandbox_id: str
+    name: str | None
     state: str
     time: str
+    last_ready_at: str | None
     host: HostMetrics
+    network: NetworkMetrics
+    commands: CommandTotals
+    log_dropped_bytes: int
     guest: GuestMetrics | None

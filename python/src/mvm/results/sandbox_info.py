@@ -28,6 +28,12 @@ class PortInfo:
     host_port: int
     guest_port: int
 
+    @property
+    def url(self) -> str:
+        """``http://`` and the host's end."""
+        host = f"[{self.host_address}]" if ":" in self.host_address else self.host_address
+        return f"http://{host}:{self.host_port}"
+
 
 @dataclass(frozen=True)
 class Confinement:

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from mvm.client.call import given
 from mvm.errors import SandboxError
 from mvm.results.document import read
 from mvm.results.sandbox_info import DestroyResult
-from mvm.results.snapshot_info import SnapshotInfo
 from mvm.sync.target import Target
 
 Verb = Literal["pause", "resume", "cold", "stop", "start"]
@@ -19,19 +17,6 @@ def change(target: Target, verb: Verb) -> Any:
     """Takes the sandbox to another state and returns its document."""
     # Capturing and restoring take as long as there is memory; repeating any of them changes nothing more.
     return target.json("POST", f"/{verb}", f"sandboxes.{verb}", json={}, idempotent=True, patient=True)
-
-
-def snapshot(target: Target, name: str | None) -> SnapshotInfo:
-    """Captures the machine."""
-    call = target.call("POST", "/snapshots", "sandboxes.snapshot", json=given(name=name), patient=True)
-    answer = target.client.stream(call)
-    try:
-        for event in answer.events():
-            if event["event"] == "saved":
-                return read(SnapshotInfo, event["snapshot"])
-        raise answer.cut_short("saved")
-    finally:
-        answer.close()
 
 
 def destroy(target: Target, *, running: bool = False) -> DestroyResult:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,7 +15,6 @@ from mvm.options import ClientOptions, CreateOptions, client_options, refuse_oth
 from mvm.results.document import read
 from mvm.results.metrics import SandboxMetrics
 from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, SandboxState
-from mvm.results.snapshot_info import SnapshotInfo
 from mvm.sync import lifecycle
 from mvm.sync.commands import Commands
 from mvm.sync.create import Made, create_sandbox, make
@@ -23,6 +22,8 @@ from mvm.sync.daemon_client import DaemonClient
 from mvm.sync.files import Files
 from mvm.sync.lease import Lease
 from mvm.sync.logs import logs
+from mvm.sync.ports import Ports
+from mvm.sync.snapshot import Snapshot, save
 from mvm.sync.target import Target
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Sandbox:
         self._target = Target(client, info.id)
         self.commands = Commands(self._target)
         self.files = Files(self._target)
+        self.ports = Ports(self._target)
         if lease is not None:
             weakref.finalize(self, lease.forget, info.id).atexit = False
 
@@ -100,7 +102,7 @@ class Sandbox:
     @classmethod
     def restore(
         cls,
-        snapshot: str,
+        snapshot: str | Snapshot,
         *,
         name: str | None = None,
         detach: bool = False,
@@ -109,13 +111,14 @@ class Sandbox:
         tags: Mapping[str, str] | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self:
-        """A new sandbox out of a snapshot, by its name or id.
+        """A new sandbox out of a snapshot, or of one of that name or id, that goes on where it was taken.
 
         Raises ``SnapshotMismatchError`` when it does not match its seal or this host.
         """
         refuse_other_modes()
+        ref = snapshot.id if isinstance(snapshot, Snapshot) else snapshot
         body = given(name=name, detach=detach, ttl_seconds=ttl_seconds, owner=owner, tags=tags and dict(tags))
-        call = Call("POST", f"/snapshots/{segment(snapshot)}/restore", "snapshots.restore", json=body)
+        call = Call("POST", f"/snapshots/{segment(ref)}/restore", "snapshots.restore", json=body)
         return cls._of(make(DaemonClient(**options), call, detach=detach))[0]
 
     @classmethod
@@ -181,9 +184,11 @@ class Sandbox:
         self._give_up()
         return info
 
-    def snapshot(self, *, name: str | None = None) -> SnapshotInfo:
+    def snapshot(
+        self, *, name: str | None = None, on_progress: Callable[[dict[str, Any]], object] | None = None
+    ) -> Snapshot:
         """Captures memory, device state and disk at one instant, sealed. Sensitive: it holds what the programs held."""
-        return lifecycle.snapshot(self._target, name)
+        return save(self._target, name, on_progress)
 
     def fork(
         self,
