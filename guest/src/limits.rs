@@ -4,9 +4,12 @@ pub const GENERATION: u32 = 1;
 pub const HEADER_BYTES: usize = 12;
 pub const MAX_PAYLOAD: usize = 262_144;
 pub const MAX_JSON: usize = 4_194_304;
-pub const MAX_STREAMS: usize = 1_024;
+pub const MAX_STREAMS: usize = 2_048;
 pub const MAX_COMMANDS: usize = 256;
 pub const INITIAL_CREDIT: u64 = 262_144;
+
+/// Connections out of the machine, so that they leave streams for commands and files.
+pub const MAX_CONNECTIONS: usize = 1_024;
 
 // What follows is the agent's own business and not part of the protocol.
 

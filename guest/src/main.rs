@@ -5,6 +5,7 @@ mod base64;
 mod boot;
 mod channel;
 mod clock;
+mod egress;
 mod error;
 mod exec;
 mod files;
@@ -104,6 +105,7 @@ pub fn assemble(parts: Parts, port: OwnedFd) -> Agent {
         users: Default::default(),
         root: parts.root,
         freezer: Freezer::new(parts.disk),
+        egress: Default::default(),
         poller: poll::Poller::new().expect("epoll"),
         timers: Default::default(),
         base_env: Default::default(),

@@ -14,6 +14,8 @@ pub enum Token {
     Linger(u32),
     Socket(u32),
     Pressure,
+    Resolver,
+    Gateway,
 }
 
 impl Token {
@@ -27,6 +29,8 @@ impl Token {
             Token::Linger(id) => (5, id),
             Token::Socket(id) => (6, id),
             Token::Pressure => (7, 0),
+            Token::Resolver => (8, 0),
+            Token::Gateway => (9, 0),
         };
         (kind << 32) | u64::from(id)
     }
@@ -41,6 +45,8 @@ impl Token {
             4 => Token::Stderr(id),
             5 => Token::Linger(id),
             6 => Token::Socket(id),
+            8 => Token::Resolver,
+            9 => Token::Gateway,
             _ => Token::Pressure,
         }
     }
@@ -76,6 +82,11 @@ impl Poller {
     pub fn add_both(&self, source: impl AsFd, token: Token) -> io::Result<()> {
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         self.add(source, token, flags)
+    }
+
+    /// Level-triggered, for readers that take a bounded number at a time.
+    pub fn add_level(&self, source: impl AsFd, token: Token) -> io::Result<()> {
+        self.add(source, token, EventFlags::IN)
     }
 
     /// Level-triggered: asking the kernel for a pressure event consumes it.

@@ -143,6 +143,12 @@ request!(Resize {
 request!(Attach { pid: u32 });
 request!(Bare {});
 request!(Connect { port: u16 });
+message!(EgressRule {
+    host: String,
+    port: u16
+});
+request!(EgressRequest { allow: Vec<EgressRule> });
+request!(Accept { connection: u32 });
 request!(Read {
     path: String,
     #[serde(default)]

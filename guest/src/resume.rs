@@ -2,6 +2,7 @@
 
 use crate::agent::core::Core;
 use crate::base64;
+use crate::egress;
 use crate::error::{OpError, OpResult};
 use crate::files::resolve::Root;
 use crate::request::{self, Resume};
@@ -32,6 +33,7 @@ pub fn resume(core: &mut Core, json: &[u8]) -> OpResult<()> {
     core.base_env = request.env.0;
     // A snapshot is taken frozen; the machine that grows from it is not to stay so.
     let _ = core.freezer.thaw();
+    egress::reset(core);
     if core.is_init {
         rename_machine(&core.root, &request.hostname, &request.machine_id);
     }
@@ -104,7 +106,7 @@ pub fn rename_machine(root: &Root, hostname: &str, machine_id: &str) {
     }
 }
 
-fn rewrite<F>(root: &Root, path: &str, content: F) -> io::Result<()>
+pub fn rewrite<F>(root: &Root, path: &str, content: F) -> io::Result<()>
 where
     F: FnOnce(&str) -> Vec<u8>,
 {

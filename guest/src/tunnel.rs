@@ -36,17 +36,31 @@ pub fn connect(core: &mut Core, stream: u32, json: &[u8]) -> OpResult<Reply> {
     core.poller
         .add_both(&socket, Token::Socket(stream))
         .map_err(|errno| OpError::sys(errno, "connect"))?;
-    Ok(Reply::Stream(Op::Tunnel(Tunnel {
-        socket,
-        connected: false,
-        readable: false,
-        writable: false,
-        inbound: Pending::default(),
-        inbound_ended: false,
-        shut: false,
-        outbound_ended: false,
-        failed: None,
-    })))
+    Ok(Reply::Stream(Op::Tunnel(Tunnel::new(socket))))
+}
+
+impl Tunnel {
+    /// A connection that a program of the machine has made.
+    pub fn accepted(socket: OwnedFd) -> Tunnel {
+        Tunnel {
+            connected: true,
+            ..Tunnel::new(socket)
+        }
+    }
+
+    fn new(socket: OwnedFd) -> Tunnel {
+        Tunnel {
+            socket,
+            connected: false,
+            readable: false,
+            writable: false,
+            inbound: Pending::default(),
+            inbound_ended: false,
+            shut: false,
+            outbound_ended: false,
+            failed: None,
+        }
+    }
 }
 
 /// IPv4 first; some servers listen on ::1 only. On loopback a refusal is known as soon as `connect` returns.
@@ -142,6 +156,8 @@ impl Tunnel {
             return Progress::Done;
         }
         if self.shut && self.outbound_ended {
+            // An orderly end: closing the socket is no reset any more.
+            let _ = net::sockopt::set_socket_linger(&self.socket, None);
             out.result(stream, b"{}");
             return Progress::Done;
         }

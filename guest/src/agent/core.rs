@@ -4,6 +4,7 @@ use super::streams::{Op, Progress, Streams};
 use super::timers::{Due, Timers};
 use crate::channel::frame::Type;
 use crate::channel::outbox::Outbox;
+use crate::egress::{self, Egress};
 use crate::error::OpError;
 use crate::exec::cgroup::Cgroups;
 use crate::exec::linger::Lingering;
@@ -28,6 +29,7 @@ pub struct Core {
     pub users: Users,
     pub root: Root,
     pub freezer: Freezer,
+    pub egress: Egress,
     pub poller: Poller,
     pub guard: Option<Guard>,
     pub timers: Timers,
@@ -90,7 +92,7 @@ impl Core {
             None => return,
         };
         let progress = match &mut stream.op {
-            Op::Assembling(_) | Op::Upload(_) => Progress::Idle,
+            Op::Assembling(_) | Op::Upload(_) | Op::Egress => Progress::Idle,
             Op::Command(key) => output::pump(self, *key, id, &mut stream.flow),
             Op::Download(download) => download.pump(&mut self.out, id, &mut stream.flow),
             Op::Removal(removal) => removal.pump(&mut self.out, id),
@@ -108,6 +110,7 @@ impl Core {
     /// Forgets the session. Commands go on, unread, until someone attaches to them.
     pub fn end_session(&mut self) {
         self.streams.clear();
+        egress::end_session(self);
         self.out.clear();
         for key in self.commands.keys() {
             if let Some(process) = self.commands.get_mut(key) {

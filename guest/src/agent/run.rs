@@ -4,6 +4,7 @@ use super::core::Core;
 use super::session::{self, State};
 use crate::channel::decoder::{Decoder, Item};
 use crate::clock::{self, MS};
+use crate::egress;
 use crate::exec::{linger, pressure, reap};
 use crate::limits::OUTBOX_HARD;
 use crate::poll::{self, Event, Token};
@@ -128,6 +129,8 @@ impl Agent {
             Token::Pressure => pressure::stalled(&mut self.core),
             Token::Linger(id) => linger::discard(&mut self.core, id),
             Token::Socket(stream) => self.core.socket_ready(stream, event),
+            Token::Resolver => egress::query(&mut self.core),
+            Token::Gateway => egress::knock(&mut self.core),
         }
     }
 

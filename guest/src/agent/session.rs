@@ -4,6 +4,7 @@ use super::core::Core;
 use super::dispatch;
 use super::streams::{Op, Progress, Reply, Stream};
 use crate::channel::frame::{Header, Type};
+use crate::egress;
 use crate::error::{Kind, OpError};
 use crate::exec::timeout;
 use crate::limits::{GENERATION, MAX_ASSEMBLING, MAX_JSON, MAX_STREAMS};
@@ -22,7 +23,7 @@ pub enum State {
 #[derive(Debug)]
 pub struct Violation;
 
-const CAPS: &str = r#"["exec","files","metrics","connect","freeze"]"#;
+const CAPS: &str = r#"["exec","files","metrics","connect","freeze","egress"]"#;
 
 pub fn frame(core: &mut Core, state: &mut State, header: Header, payload: &[u8]) -> Result<(), Violation> {
     match (header.kind, *state) {
@@ -191,6 +192,9 @@ fn cancel(core: &mut Core, id: u32, stream: &mut Stream) -> Progress {
         timeout::kill(core, key);
         // `let_go` may have found the stream absent while it is out for this turn.
         return Progress::More;
+    }
+    if let Op::Egress = stream.op {
+        egress::end_session(core);
     }
     core.fail(id, &OpError::new(Kind::Cancelled, "cancelled"));
     Progress::Done

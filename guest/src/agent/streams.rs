@@ -16,6 +16,8 @@ pub enum Op {
     Upload(Upload),
     Removal(Removal),
     Tunnel(Tunnel),
+    /// Tells the host of connections that want out.
+    Egress,
 }
 
 pub struct Stream {

@@ -96,7 +96,7 @@ describe("run", () => {
   test("hands options on in the words of the API", async () => {
     const { home } = await standing(remembering(events(started, { event: "end", result: resultDocument() })));
     const line =
-      "run --image node --profile dev --memory 1G --disk 4G --env A=1=2 --secret KEY=stored --allow-host api.example.com --allow-host [::1]:8080 --add-dir /data:/in --tag team=a --accel tcg --backend qemu --require-isolation hardware --timeout 1m30s --cwd /tmp --user root --max-output 2M";
+      "run --image node --profile dev --memory 1G --disk 4G --env A=1=2 --secret KEY=stored --allow-host api.example.com --allow-host 10.0.0.5:8080 --add-dir /data:/in --tag team=a --accel tcg --backend qemu --require-isolation hardware --timeout 1m30s --cwd /tmp --user root --max-output 2M";
     expect((await run([...line.split(" "), "--", "x"], { home })).code).toBe(0);
     expect(await sentBody()).toEqual({
       sandbox: {
@@ -110,7 +110,7 @@ describe("run", () => {
           default: "deny",
           allow: [
             { host: "api.example.com", port: 443, protocol: "https" },
-            { host: "::1", port: 8080, protocol: "tcp" },
+            { host: "10.0.0.5", port: 8080, protocol: "tcp" },
           ],
         },
         mounts: [{ host: "/data", guest: "/in", mode: "ro" }],

@@ -24,6 +24,8 @@ const guestDeadlines = {
   fileOpIdle: 15_000,
   /** A short request to the agent: ps, metrics, signal. */
   agentRequest: 5_000,
+  /** First bytes of a connection that leaves a sandbox, where its rule looks at them. */
+  egressOpening: 10_000,
   /** Beyond a command's own time limit and grace, before the host gives the guest up. */
   commandOverrun: 5_000,
 } as const;
@@ -44,6 +46,8 @@ const hostDeadlines = {
   daemonIdle: 600_000,
   /** Writing a machine's memory and disk to files. */
   capture: 300_000,
+  /** Connecting to a server outside, all its addresses together. */
+  egressDial: 10_000,
   /** One image build. */
   imageBuild: 1_800_000,
 } as const;

@@ -15,7 +15,13 @@ export const limits = {
   /** Nesting of JSON from the other end. */
   jsonDepth: 64,
   /** Streams open at once in one session. */
-  streams: 1024,
+  streams: 2048,
+  /** Connections out of one sandbox, open at once. */
+  connections: 1024,
+  /** Rules of one network policy. */
+  networkRules: 1000,
+  /** A host name of a rule, with its wildcard. */
+  hostLength: 255,
   /** Commands running at once in one sandbox. */
   commands: 256,
   /** Credit each stream starts with, in each direction. */

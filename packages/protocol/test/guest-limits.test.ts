@@ -17,6 +17,7 @@ test.each([
   ["MAX_PAYLOAD", limits.framePayloadBytes],
   ["MAX_JSON", limits.messageBytes],
   ["MAX_STREAMS", limits.streams],
+  ["MAX_CONNECTIONS", limits.connections],
   ["MAX_COMMANDS", limits.commands],
   ["INITIAL_CREDIT", limits.initialCreditBytes],
 ])("the guest's %s is the host's limit", (name, value) => {

@@ -7,8 +7,7 @@ import type { Plan } from "./plan.js";
 const notYet: { readonly [C in Capability]?: string } = {
   "mounts.read": "host directories cannot be shared with a machine",
   "mounts.write": "host directories cannot be shared with a machine",
-  network: "machines have no way out",
-  secrets: "secrets need network rules to be bound to",
+  secrets: "secrets cannot be put into requests",
 };
 
 /**

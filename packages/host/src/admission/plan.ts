@@ -1,5 +1,6 @@
-import type { AccelChoice, CreateRequest, Profile } from "@mvm/protocol";
+import type { AccelChoice, CreateRequest, NetworkPolicyDocument, Profile } from "@mvm/protocol";
 import { limits } from "@mvm/protocol";
+import { canonicalNetwork } from "./network.js";
 
 /** A create request with every default filled in: what is admitted or refused as a whole, and then carried out. */
 export interface Plan {
@@ -18,6 +19,8 @@ export interface Plan {
   readonly requireHardware: boolean;
   readonly detach: boolean;
   readonly owner: string | null;
+  /** Canonical: each host in its one spelling. */
+  readonly network: NetworkPolicyDocument;
 }
 
 export const defaultImageName = "python";
@@ -40,5 +43,6 @@ export function planOf(request: CreateRequest): Plan {
     requireHardware: request.require_isolation === "hardware",
     detach: request.detach ?? false,
     owner: request.owner ?? null,
+    network: canonicalNetwork(request.network),
   };
 }

@@ -1,8 +1,15 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { InvalidArgumentError, type CreateRequest, type SandboxState, type TtlRequest } from "@mvm/protocol";
+import {
+  InvalidArgumentError,
+  type CreateRequest,
+  type NetworkPolicyDocument,
+  type SandboxState,
+  type TtlRequest,
+} from "@mvm/protocol";
 import {
   CreateRequestSchema,
   DestroyResultSchema,
+  NetworkPolicySchema,
   SandboxInfoSchema,
   SandboxListQuerySchema,
   SandboxListSchema,
@@ -16,6 +23,7 @@ import { infoOf } from "../sandboxes/info.js";
 import { notFound } from "../sandboxes/registry.js";
 import { stopSandbox } from "../sandboxes/stop.js";
 import { startSandbox } from "../sandboxes/start.js";
+import { setNetwork } from "../sandboxes/network.js";
 import { setTtl } from "../sandboxes/ttl.js";
 import type { ApiContext } from "./context.js";
 import { streamEvents } from "./event-stream.js";
@@ -121,6 +129,16 @@ export function sandboxRoutes(app: FastifyInstance, { services, idempotency }: A
     (request) => {
       const sandbox = registry.get(request.params.ref, "set the TTL of");
       setTtl(services, sandbox, request.body.ttl_seconds);
+      return infoOf(sandbox);
+    },
+  );
+
+  app.put<Ref & { Body: NetworkPolicyDocument }>(
+    "/v1/sandboxes/:ref/network",
+    { schema: { params: SandboxRefSchema, body: NetworkPolicySchema, response: { 200: SandboxInfoSchema } } },
+    async (request) => {
+      const sandbox = registry.get(request.params.ref, "set the network of");
+      await setNetwork(sandbox, request.body);
       return infoOf(sandbox);
     },
   );

@@ -3,6 +3,8 @@ import { deadline } from "@mvm/protocol";
 import { hostCeilings } from "../admission/ceilings.js";
 import { createApi } from "../api/server.js";
 import type { Backend } from "../backends/backend.js";
+import { OperatorFile } from "../egress/operator-file.js";
+import { Names } from "../egress/resolve.js";
 import { openImages, type ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
 import { Meters } from "../observe/meters.js";
@@ -60,6 +62,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tasks: new BackgroundTasks(log),
     snapshots: new SnapshotStore(home.snapshots, home.snapshotKey),
     meters,
+    egress: { operator: new OperatorFile(home.root, log), names: new Names() },
     queue: new StartQueue({
       slots: availableParallelism(),
       deadlineMs: queueDeadlineMs,

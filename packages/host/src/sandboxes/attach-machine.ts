@@ -1,6 +1,7 @@
 import { deadline } from "@mvm/protocol";
 import { openAgentSession } from "../agent/session.js";
 import type { Machine } from "../backends/backend.js";
+import { Egress } from "../egress/egress.js";
 import { failSandbox } from "./fail.js";
 import { oomKillsSeen } from "./oom.js";
 import type { Live, Sandbox } from "./sandbox.js";
@@ -38,7 +39,14 @@ export function attachMachine(
       adopted,
     },
   });
-  const live = { machine, session };
+  const egress = new Egress({
+    host: services.egress,
+    session,
+    accel: machine.identity.accel,
+    policy: sandbox.network,
+    onDecision: ({ decision, ...facts }) => sandbox.logs.event(`egress.${decision}`, facts),
+  });
+  const live = { machine, session, egress };
   sandbox.live = live;
   sandbox.identity = machine.identity;
   // An adopted machine was confined by the daemon that started it; that one wrote down how.

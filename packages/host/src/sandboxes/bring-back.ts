@@ -64,6 +64,7 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     await within(live.session.ready, deadline("hello", machine.identity.accel), "agent-hello");
     // A daemon that died while it captured the machine has left it frozen.
     await live.session.call({ op: "thaw" });
+    await live.egress.announce();
     await adoptCommands(sandbox, live, state.background_pids);
     await bindAgain(sandbox, live, state.ports);
     fault("recover.after-adopt");

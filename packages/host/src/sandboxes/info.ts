@@ -27,6 +27,7 @@ export function infoOf(sandbox: Sandbox): SandboxInfoDocument {
     memory_mb: plan.memoryMb,
     disk_mb: plan.diskMb,
     profile: plan.profile,
+    network: sandbox.network,
     workload_id: plan.workloadId,
     tags: { ...plan.tags },
     owner: sandbox.owner,

@@ -1,3 +1,4 @@
+import { denyAll } from "../admission/network.js";
 import type { Plan } from "../admission/plan.js";
 import type { Backend } from "../backends/backend.js";
 import { sandboxLayout } from "../store/layout.js";
@@ -34,6 +35,7 @@ export function toStateFile(sandbox: Sandbox): StateFile {
     workload_id: plan.workloadId,
     tags: { ...plan.tags },
     owner: sandbox.owner,
+    network: sandbox.network,
     detached: sandbox.detached,
     machine_id: sandbox.machineId,
     created_at: sandbox.createdAt,
@@ -66,6 +68,7 @@ export function fromStateFile(state: StateFile, sandboxes: string, backend: Back
     requireHardware: state.require_hardware,
     detach: state.detached,
     owner: state.owner,
+    network: state.network ?? denyAll,
   };
   const { id, image, idempotency } = state;
   return newSandbox(

@@ -30,7 +30,9 @@ export async function resumeSandbox(services: Services, sandbox: Sandbox, option
     persist(sandbox);
     const adopted = !live.session.greeted;
     await within(live.session.refresh(), deadline("resume", live.machine.identity.accel), "agent-resume");
-    // A daemon that found it paused could not ask for its commands before.
-    if (adopted) await adoptCommands(sandbox, live, "all");
+    if (!adopted) return;
+    // A daemon that found it paused could neither tell it of its network nor ask for its commands before.
+    await live.egress.announce();
+    await adoptCommands(sandbox, live, "all");
   });
 }

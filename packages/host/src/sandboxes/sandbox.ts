@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
-import type { EndReason, SandboxState } from "@mvm/protocol";
+import type { EndReason, NetworkPolicyDocument, SandboxState } from "@mvm/protocol";
 import type { Plan } from "../admission/plan.js";
 import type { AgentSession } from "../agent/types.js";
 import type { Backend, Machine, MachineIdentity } from "../backends/backend.js";
+import type { Egress } from "../egress/egress.js";
 import { ProcessTable } from "../commands/process-table.js";
 import { SandboxLogs } from "../logs/sandbox-logs.js";
 import { PortTable } from "../ports/table.js";
@@ -26,6 +27,7 @@ export interface SandboxEvents {
 export interface Live {
   readonly machine: Machine;
   readonly session: AgentSession;
+  readonly egress: Egress;
 }
 
 /** A start in progress. */
@@ -54,6 +56,8 @@ export interface Sandbox {
   reason: EndReason | null;
   detached: boolean;
   owner: string | null;
+  /** What may leave it now; the plan holds what it was created with. */
+  network: NetworkPolicyDocument;
   readyAt: string | null;
   endedAt: string | null;
   expiry: Expiry | null;
@@ -93,6 +97,7 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     reason: null,
     detached: given.plan.detach,
     owner: given.plan.owner,
+    network: given.plan.network,
     readyAt: null,
     endedAt: null,
     expiry: null,

@@ -1,5 +1,6 @@
 import type { Ceilings } from "../admission/ceilings.js";
 import type { Backend } from "../backends/backend.js";
+import type { EgressHost } from "../egress/egress.js";
 import type { ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
 import type { Meters } from "../observe/meters.js";
@@ -23,4 +24,5 @@ export interface Services {
   readonly tasks: BackgroundTasks;
   readonly snapshots: SnapshotStore;
   readonly meters: Meters;
+  readonly egress: EgressHost;
 }

@@ -1,3 +1,4 @@
+import { VmNetworkError } from "@mvm/protocol";
 import type { CapturedState, MachineIdentity, MachineSpec, Progress } from "../backends/backend.js";
 import { adoptCommands } from "../commands/adopt.js";
 import { fault } from "../observe/fault.js";
@@ -74,8 +75,11 @@ export async function startMachine(services: Services, sandbox: Sandbox, options
     );
     void ready.catch(() => undefined).then(() => slot.release());
     options.signal.throwIfAborted();
+    // Whoever is given a way out has it from the first command on.
+    const way = openWayOut(sandbox, live);
     if (options.waitReady) await ready;
     if (options.captured !== undefined) await adoptCommands(sandbox, live, "all");
+    await way;
     options.signal.throwIfAborted();
     return live;
   } catch (error) {
@@ -84,6 +88,19 @@ export async function startMachine(services: Services, sandbox: Sandbox, options
     await endMachine(services, sandbox);
     if (sandbox.identity !== null) services.reaper.remove(sandbox.identity);
     throw error;
+  }
+}
+
+/** @throws {VmNetworkError} the guest cannot take connections */
+async function openWayOut(sandbox: Sandbox, live: Live): Promise<void> {
+  try {
+    await live.egress.announce();
+  } catch (cause) {
+    throw new VmNetworkError({
+      message: `Cannot give the sandbox its network: ${(cause as Error).message}`,
+      sandboxId: sandbox.id,
+      cause,
+    });
   }
 }
 

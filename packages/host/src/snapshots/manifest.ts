@@ -25,6 +25,7 @@ const sourceFields = [
   "profile",
   "workload_id",
   "tags",
+  "network",
 ] as const satisfies readonly (keyof StateFile)[];
 const SourceSchema = Type.Pick(StateFileSchema, [...sourceFields]);
 export type Source = Static<typeof SourceSchema>;

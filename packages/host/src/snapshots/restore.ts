@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CreateRequest, type RestoreRequest, SnapshotMismatchError } from "@mvm/protocol";
+import { denyAll } from "../admission/network.js";
 import { admit, type AdmissionFacts } from "../admission/admit.js";
 import type { Backend } from "../backends/backend.js";
 import { createSandbox, type CreateOptions } from "../sandboxes/create.js";
@@ -68,6 +69,7 @@ export function requestOf(
     ...(source.require_hardware ? { require_isolation: "hardware" as const } : {}),
     ...(source.workload_id === null ? {} : { workload_id: source.workload_id }),
     env: { ...env },
+    network: life.network ?? source.network ?? denyAll,
     tags: { ...source.tags, ...life.tags },
     ...(life.name === undefined ? {} : { name: life.name }),
     ...(life.detach === undefined ? {} : { detach: life.detach }),

@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { EndReasonSchema, PortInfoSchema, ProfileSchema, SandboxStateSchema } from "@mvm/protocol/schemas";
+import {
+  EndReasonSchema,
+  NetworkPolicySchema,
+  PortInfoSchema,
+  ProfileSchema,
+  SandboxStateSchema,
+} from "@mvm/protocol/schemas";
 import { writeFileAtomic, type AtomicWriteOptions } from "./atomic.js";
 
 /** Version of the state file. A daemon reads its own and refuses newer ones. */
@@ -44,6 +50,8 @@ export const StateFileSchema = Type.Object(
     workload_id: nullable(Type.String()),
     tags: strings,
     owner: nullable(Type.String()),
+    /** Absent: deny all. */
+    network: Type.Optional(NetworkPolicySchema),
     detached: Type.Boolean(),
     machine_id: Type.String(),
     created_at: Type.String(),

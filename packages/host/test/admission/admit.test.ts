@@ -48,7 +48,6 @@ test("standard refuses writable directories as policy and, at this stage, others
   for (const request of [
     { mounts: [{ host: "/a", guest: "/b", mode: "ro" }] },
     { secrets: { A: { secret: "a" } } },
-    { network: { default: "deny", allow: [{ host: "a.b", port: 443, protocol: "https" }] } },
   ] satisfies CreateRequest[]) {
     expect(await refusal(request)).toBeInstanceOf(BackendUnsupported);
   }
@@ -97,4 +96,19 @@ test("refuses what the schema cannot see", async () => {
   const env = await refusal({ env: { "A=B": "geheim" } });
   expect(env).toBeInstanceOf(EnvVarValidationError);
   expect(JSON.stringify(env.toDocument())).not.toContain("geheim");
+});
+
+test("a network policy is admitted in its one spelling, and refused where it could mean something else", async () => {
+  const asked = (host: string, protocol: "https" | "tcp" = "tcp"): CreateRequest => ({
+    network: { default: "deny", allow: [{ host, port: 443, protocol }] },
+  });
+  const { plan } = await admit(
+    { network: { default: "deny", allow: [...asked("A.B.").network!.allow, ...asked("a.b").network!.allow] } },
+    facts(),
+  );
+  expect(plan.network).toEqual({ default: "deny", allow: [{ host: "a.b", port: 443, protocol: "tcp" }] });
+  for (const host of ["198.18.0.5", "198.19.255.255", "0.0.0.0", "224.0.0.1", "255.255.255.255", "127.1", "::1"]) {
+    expect(await refusal(asked(host)), host).toBeInstanceOf(InvalidArgumentError);
+  }
+  expect(await refusal(asked("10.0.0.5", "https"))).toBeInstanceOf(InvalidArgumentError);
 });

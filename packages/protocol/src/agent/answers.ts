@@ -113,6 +113,8 @@ export const agentResultSchemas = {
   symlink: empty,
   metrics: MetricsResultSchema,
   connect: empty,
+  egress: empty,
+  accept: empty,
   freeze: empty,
   thaw: empty,
   sync: empty,

@@ -21,5 +21,33 @@ export const FileEventSchema = Type.Object(
 /** A connection inside the guest is open. */
 export const ConnectedEventSchema = Type.Object({ event: Type.Literal("connected") }, strict);
 
-export const AgentEventSchema = Type.Union([StartedEventSchema, FileEventSchema, ConnectedEventSchema]);
+/** The guest answers the names of an egress, and takes connections to them. */
+export const ListeningEventSchema = Type.Object({ event: Type.Literal("listening") }, strict);
+/** A name in lower case or an IPv4 address. */
+const host = Type.String({ pattern: "^[a-z0-9_.-]{1,253}$" });
+const port = Type.Integer({ minimum: 1, maximum: 65_535 });
+/** A program of the guest wants a connection to the outside; it waits until the host opens `accept` for it. */
+export const ConnectionEventSchema = Type.Object(
+  {
+    event: Type.Literal("connection"),
+    connection: Type.Integer({ minimum: 0, maximum: 0xffff_ffff }),
+    host,
+    port,
+  },
+  strict,
+);
+/** A program of the guest asked for a name, or connected to a port, that nothing allows. Told at most now and then. */
+export const RefusedEventSchema = Type.Object(
+  { event: Type.Literal("refused"), host, port: Type.Union([port, Type.Null()]) },
+  strict,
+);
+
+export const AgentEventSchema = Type.Union([
+  StartedEventSchema,
+  FileEventSchema,
+  ConnectedEventSchema,
+  ListeningEventSchema,
+  ConnectionEventSchema,
+  RefusedEventSchema,
+]);
 export type AgentEvent = Static<typeof AgentEventSchema>;

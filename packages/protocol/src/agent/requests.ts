@@ -58,6 +58,18 @@ export const ReadlinkRequestSchema = op("readlink", { path });
 export const SymlinkRequestSchema = op("symlink", { path, target: path });
 export const MetricsRequestSchema = op("metrics", {});
 export const ConnectRequestSchema = op("connect", { port: Type.Integer({ minimum: 1, maximum: 65_535 }) });
+/** One host and port that the machine's programs may ask for; the host decides again about each connection. */
+export const EgressRuleSchema = Type.Object(
+  {
+    host: Type.String({ minLength: 1, maxLength: limits.hostLength }),
+    port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  },
+  strict,
+);
+export const EgressRequestSchema = op("egress", {
+  allow: Type.Array(EgressRuleSchema, { maxItems: limits.networkRules }),
+});
+export const AcceptRequestSchema = op("accept", { connection: count });
 export const FreezeRequestSchema = op("freeze", {});
 export const ThawRequestSchema = op("thaw", {});
 export const SyncRequestSchema = op("sync", {});
@@ -82,6 +94,8 @@ export const AgentRequestSchema = Type.Union([
   SymlinkRequestSchema,
   MetricsRequestSchema,
   ConnectRequestSchema,
+  EgressRequestSchema,
+  AcceptRequestSchema,
   FreezeRequestSchema,
   ThawRequestSchema,
   SyncRequestSchema,

@@ -13,7 +13,7 @@ export type AccelChoice = Static<typeof AccelChoiceSchema>;
 /** One rule of egress. `host` is a name, an address, or `*.name` for one label or more below it. */
 export const NetworkRuleSchema = Type.Object(
   {
-    host: Type.String({ minLength: 1, maxLength: 255 }),
+    host: Type.String({ minLength: 1, maxLength: limits.hostLength }),
     port: Type.Integer({ minimum: 1, maximum: 65_535 }),
     /** `https` checks that the connection's SNI is the name; `tcp` passes any bytes. */
     protocol: oneOf(["https", "http", "tcp"]),
@@ -24,7 +24,7 @@ export type NetworkRule = Static<typeof NetworkRuleSchema>;
 
 /** Nothing leaves the sandbox but what a rule names; an empty list is deny all. */
 export const NetworkPolicySchema = Type.Object(
-  { default: Type.Literal("deny"), allow: Type.Array(NetworkRuleSchema, { maxItems: 1000 }) },
+  { default: Type.Literal("deny"), allow: Type.Array(NetworkRuleSchema, { maxItems: limits.networkRules }) },
   strict,
 );
 export type NetworkPolicyDocument = Static<typeof NetworkPolicySchema>;

@@ -64,6 +64,7 @@ export const SandboxInfoSchema = Type.Object(
     memory_mb: count,
     disk_mb: count,
     profile: ProfileSchema,
+    network: NetworkPolicySchema,
     workload_id: nullable(Type.String()),
     tags,
     owner: nullable(Type.String()),

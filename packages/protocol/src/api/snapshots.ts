@@ -3,6 +3,7 @@ import { limits } from "../limits.js";
 import { ErrorEventSchema, NoticeEventSchema, ProgressEventSchema } from "./events.js";
 import { SandboxNameSchema } from "./sandboxes.js";
 import { count, nullable, strict, tags, time } from "./shapes.js";
+import { NetworkPolicySchema } from "./plan-parts.js";
 
 const ttl = Type.Integer({ minimum: limits.ttlMinSeconds, maximum: limits.ttlMaxSeconds });
 const owner = Type.String({ minLength: 1, maxLength: 255 });
@@ -83,6 +84,8 @@ export type SnapshotStreamEvent = Static<typeof SnapshotEventSchema>;
 
 /** How the sandboxes made of captured state live: as in a create request. */
 const lifetime = {
+  /** Instead of the network policy it was captured with; admitted like any other. */
+  network: Type.Optional(NetworkPolicySchema),
   detach: Type.Optional(Type.Boolean()),
   ttl_seconds: Type.Optional(ttl),
   owner: Type.Optional(owner),

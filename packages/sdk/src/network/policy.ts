@@ -3,20 +3,9 @@ import {
   invalid,
   type NetworkPolicyDocument,
   type NetworkRule,
+  validateHost,
   validatePort,
 } from "@mvm/protocol";
-
-const hostPattern = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})*\.?$|^[0-9a-f:.]+$/i;
-
-function validateHost(host: unknown): string {
-  if (typeof host === "string" && host.length <= 255 && hostPattern.test(host)) return host.toLowerCase();
-  throw invalid(
-    "host",
-    host,
-    "a host name, an IP address, or *. and a name",
-    "Give the port as an argument of its own",
-  );
-}
 
 /**
  * What may leave a sandbox: nothing but what a rule names. Immutable; each method returns a new policy. `*.example.com`

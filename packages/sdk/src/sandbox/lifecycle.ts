@@ -1,11 +1,13 @@
 import {
   type DestroyResultDocument,
   isSandboxError,
+  type NetworkPolicyDocument,
   type SandboxInfoDocument,
   type TtlRequest,
   validateTtlSeconds,
 } from "@mvm/protocol";
 import { defined } from "../wire/options.js";
+import { NetworkPolicy } from "../network/policy.js";
 import { sandboxInfo, type SandboxInfo } from "./info.js";
 import { type CallOptions, callOf, type Target } from "./target.js";
 
@@ -75,6 +77,21 @@ export async function destroy(
     if (!isSandboxError(error) || error.code !== "SANDBOX_NOT_FOUND") throw error;
     return { destroyed: false, guarantee: "Nothing of the sandbox was left" };
   }
+}
+
+/** Sets what may leave the sandbox; connections that the policy does not allow are cut within a second. */
+export async function setNetwork(
+  target: Target,
+  policy: NetworkPolicy | NetworkPolicyDocument,
+  options?: CallOptions,
+): Promise<SandboxInfo> {
+  const json = NetworkPolicy.from(policy).toJSON();
+  const call = callOf(
+    target,
+    { method: "PUT", path: "/network", operation: "sandboxes.network", json, idempotent: true },
+    options,
+  );
+  return sandboxInfo(await target.client.json<SandboxInfoDocument>(call));
 }
 
 /** Sets the time to live, counted from now; null lifts it where that is allowed. */

@@ -1,4 +1,4 @@
-import { isSandboxError, type LogLine } from "@mvm/protocol";
+import { isSandboxError, type LogLine, type NetworkPolicyDocument } from "@mvm/protocol";
 import type { DaemonClient } from "../client/index.js";
 import { Commands } from "../commands/commands.js";
 import { Files } from "../files/files.js";
@@ -6,12 +6,22 @@ import { Ports } from "../ports/ports.js";
 import { type ForkOptions, forkSandbox } from "../snapshots/fork.js";
 import { type RestoreOptions, restoreSnapshot } from "../snapshots/restore.js";
 import { Snapshot, type SnapshotOptions } from "../snapshots/snapshot.js";
+import type { NetworkPolicy } from "../network/policy.js";
 import { type ConnectOptions, findSandbox } from "./connect.js";
 import { type Created, createSandbox } from "./create.js";
 import { disposeAndWait, disposeInBackground, endWithHandle } from "./dispose.js";
 import { sandboxInfo, type SandboxInfo } from "./info.js";
 import type { Lease } from "./lease.js";
-import { change, destroy, detach, type DetachOptions, type DestroyResult, setTtl, status } from "./lifecycle.js";
+import {
+  change,
+  destroy,
+  detach,
+  type DetachOptions,
+  type DestroyResult,
+  setNetwork,
+  setTtl,
+  status,
+} from "./lifecycle.js";
 import { type ListOptions, listSandboxes } from "./list.js";
 import { type LogOptions, logs } from "./logs.js";
 import { metrics, type SandboxMetrics } from "./metrics.js";
@@ -117,6 +127,11 @@ export class Sandbox {
   /** Sets the time to live in seconds from now. */
   async setTtl(ttlSeconds: number | null, options?: CallOptions): Promise<SandboxInfo> {
     return (this.#info = await setTtl(this, ttlSeconds, options));
+  }
+
+  /** Replaces its network policy while it runs; what the new one does not allow is cut within a second. */
+  async setNetwork(policy: NetworkPolicy | NetworkPolicyDocument, options?: CallOptions): Promise<SandboxInfo> {
+    return (this.#info = await setNetwork(this, policy, options));
   }
 
   /** Ends process and memory and keeps the disk. */

@@ -1,4 +1,11 @@
-import { InvalidArgumentError, validateName, validateTags, validateTtlSeconds } from "@mvm/protocol";
+import {
+  InvalidArgumentError,
+  type NetworkPolicyDocument,
+  validateName,
+  validateTags,
+  validateTtlSeconds,
+} from "@mvm/protocol";
+import { NetworkPolicy } from "../network/policy.js";
 import { defined } from "../wire/options.js";
 
 /** How a sandbox made of captured state lives: as one that is created. */
@@ -11,10 +18,12 @@ export interface LifeOptions {
   readonly owner?: string | undefined;
   /** Added to the tags of the source. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** What may leave it. @default what the source was allowed when it was captured */
+  readonly network?: NetworkPolicy | NetworkPolicyDocument | undefined;
 }
 
 /** The fields of a request that say how what is made lives. */
-export function lifeRequest(what: string, { detach, ttlSeconds, owner, tags }: LifeOptions) {
+export function lifeRequest(what: string, { detach, ttlSeconds, owner, tags, network }: LifeOptions) {
   if (detach === true && ttlSeconds === undefined) {
     throw new InvalidArgumentError({
       message: `Cannot ${what} detached: there is no time to live`,
@@ -26,6 +35,7 @@ export function lifeRequest(what: string, { detach, ttlSeconds, owner, tags }: L
     detach,
     ttl_seconds: ttlSeconds === undefined ? undefined : validateTtlSeconds(ttlSeconds),
     owner,
+    network: network === undefined ? undefined : NetworkPolicy.from(network).toJSON(),
     tags: tags === undefined ? undefined : validateTags(tags),
   });
 }

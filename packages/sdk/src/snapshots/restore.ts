@@ -15,7 +15,7 @@ export interface RestoreOptions extends LifeOptions, ClientOptions {
 }
 
 const known = {
-  ...{ name: true, detach: true, ttlSeconds: true, owner: true, tags: true },
+  ...{ name: true, detach: true, ttlSeconds: true, owner: true, tags: true, network: true },
   ...{ home: true, autoStart: true, requestTimeoutMs: true, signal: true, onProgress: true },
 } as const satisfies { readonly [Option in keyof RestoreOptions]-?: true };
 const knownNames: ReadonlySet<string> = new Set(Object.keys(known));
