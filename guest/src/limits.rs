@@ -25,6 +25,12 @@ pub const MAX_ASSEMBLING: usize = 16_777_216;
 pub const CREDIT_LUMP: u64 = 65_536;
 /// Extra window of a file upload; the agent writes it straight to the file and buffers nothing.
 pub const UPLOAD_WINDOW: u64 = 1_048_576;
+/// How long the second half of a rename is waited for.
+pub const MOVE_PATIENCE_MS: u64 = 20;
+/// Directories of one recursive watch.
+pub const MAX_WATCHED: usize = 8_192;
+/// Changes of a watch that wait for the host, in bytes; what comes beyond is one `overflow`.
+pub const MAX_WATCH_LINES: usize = 1_048_576;
 /// Stdin kept for a command over several sessions.
 pub const MAX_STDIN: usize = 1_048_576;
 /// A background child that holds a command's output open is let go after this much silence.

@@ -13,6 +13,7 @@ pub enum Token {
     Stderr(u32),
     Linger(u32),
     Socket(u32),
+    Watch(u32),
     Pressure,
     Resolver,
     Gateway,
@@ -31,6 +32,7 @@ impl Token {
             Token::Pressure => (7, 0),
             Token::Resolver => (8, 0),
             Token::Gateway => (9, 0),
+            Token::Watch(id) => (10, id),
         };
         (kind << 32) | u64::from(id)
     }
@@ -47,6 +49,7 @@ impl Token {
             6 => Token::Socket(id),
             8 => Token::Resolver,
             9 => Token::Gateway,
+            10 => Token::Watch(id),
             _ => Token::Pressure,
         }
     }

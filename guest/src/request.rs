@@ -176,6 +176,11 @@ request!(Stat {
     #[serde(default = "yes")]
     follow: bool
 });
+request!(Watch {
+    path: String,
+    #[serde(default)]
+    recursive: bool
+});
 request!(Mkdir {
     path: String,
     #[serde(default = "default_dir_mode")]

@@ -69,6 +69,7 @@ impl Core {
                 Due::Kill(key) => timeout::kill(self, key),
                 Due::GiveUp(key) => timeout::give_up(self, key),
                 Due::Drain(key) => timeout::drain_over(self, key),
+                Due::Moved(stream) => self.watch_ready(stream),
             }
         }
     }
@@ -97,6 +98,13 @@ impl Core {
             Op::Download(download) => download.pump(&mut self.out, id, &mut stream.flow),
             Op::Removal(removal) => removal.pump(&mut self.out, id),
             Op::Tunnel(tunnel) => tunnel.pump(&mut self.out, id, &mut stream.flow),
+            Op::Watch(watch) => {
+                let progress = watch.pump(&self.root, &mut self.out, id, &mut stream.flow, self.now);
+                if let Some(until) = watch.patience() {
+                    self.timers.add(until, Due::Moved(id));
+                }
+                progress
+            }
         };
         if progress == Progress::Done {
             return;
@@ -124,7 +132,7 @@ impl Core {
     pub fn tidy(&mut self) {
         self.cgroups.tidy();
         if self.commands.is_empty() && self.timers.len() > 0 {
-            self.timers.forget_all();
+            self.timers.forget_commands();
         }
     }
 }

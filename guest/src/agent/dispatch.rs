@@ -6,7 +6,7 @@ use super::streams::Reply;
 use crate::error::{Kind, OpError, OpResult};
 use crate::exec::stdin::{Stdin, Step};
 use crate::exec::{command, control};
-use crate::files::{change, list, read, remove, stat, write};
+use crate::files::{change, list, read, remove, stat, watch, write};
 use crate::poll::Poller;
 use crate::{egress, freeze, metrics, tunnel};
 
@@ -31,6 +31,7 @@ fn start(core: &mut Core, id: u32, json: &[u8]) -> OpResult<Reply> {
         "write" => write::write(&core.root, json),
         "list" => list::list(&core.root, json),
         "stat" => stat::stat(&core.root, json),
+        "watch" => watch::watch(core, id, json),
         "readlink" => stat::readlink(&core.root, json),
         "mkdir" => change::mkdir(&core.root, json),
         "rename" => change::rename(&core.root, json),

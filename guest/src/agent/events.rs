@@ -31,6 +31,16 @@ impl Core {
         }
     }
 
+    pub fn watch_ready(&mut self, id: u32) {
+        if let Some(Stream {
+            op: Op::Watch(watch), ..
+        }) = self.streams.get_mut(id)
+        {
+            watch.ready();
+            self.streams.wake(id);
+        }
+    }
+
     pub fn socket_ready(&mut self, id: u32, event: Event) {
         if let Some(Stream {
             op: Op::Tunnel(tunnel), ..

@@ -131,6 +131,7 @@ impl Agent {
             Token::Socket(stream) => self.core.socket_ready(stream, event),
             Token::Resolver => egress::query(&mut self.core),
             Token::Gateway => egress::knock(&mut self.core),
+            Token::Watch(stream) => self.core.watch_ready(stream),
         }
     }
 

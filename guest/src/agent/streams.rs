@@ -3,6 +3,7 @@
 pub use super::flow::Flow;
 use crate::files::read::Download;
 use crate::files::remove::Removal;
+use crate::files::watch::Watch;
 use crate::files::write::Upload;
 use crate::tunnel::Tunnel;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +19,7 @@ pub enum Op {
     Tunnel(Tunnel),
     /// Tells the host of connections that want out.
     Egress,
+    Watch(Box<Watch>),
 }
 
 pub struct Stream {

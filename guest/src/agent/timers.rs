@@ -10,6 +10,8 @@ pub enum Due {
     Kill(u32),
     GiveUp(u32),
     Drain(u32),
+    /// The second half of a rename in the watch of this stream has not come.
+    Moved(u32),
 }
 
 #[derive(Default)]
@@ -40,9 +42,13 @@ impl Timers {
         }
     }
 
-    /// Long-timeout commands that ended early leave entries behind; they are dropped when nothing can need them.
-    pub fn forget_all(&mut self) {
-        self.heap.clear();
+    /// Long-timeout commands that ended early leave entries behind; they are dropped when no command can need them.
+    pub fn forget_commands(&mut self) {
+        let all = std::mem::take(&mut self.heap).into_vec();
+        self.heap = all
+            .into_iter()
+            .filter(|Reverse((_, due))| matches!(due, Due::Moved(_)))
+            .collect();
     }
 
     pub fn len(&self) -> usize {

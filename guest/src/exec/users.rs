@@ -117,12 +117,7 @@ fn id(text: &str) -> Option<u32> {
 
 fn stamp(root: &Root, path: &str) -> Stamp {
     let stat = root.stat_raw(path).ok()?;
-    Some((
-        stat.st_ino,
-        stat.st_mtime as i64,
-        stat.st_mtime_nsec,
-        stat.st_size,
-    ))
+    Some((stat.st_ino, stat.st_mtime as i64, stat.st_mtime_nsec, stat.st_size))
 }
 
 fn slurp(root: &Root, path: &str) -> String {

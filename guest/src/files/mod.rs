@@ -8,4 +8,5 @@ pub mod read;
 pub mod remove;
 pub mod resolve;
 pub mod stat;
+pub mod watch;
 pub mod write;

@@ -3,6 +3,7 @@
 use super::path::SafePath;
 use crate::error::{Kind, OpError, OpResult};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::inotify::{self, WatchFlags};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, StatFs, Uid};
 use rustix::io::{self, Errno};
 
@@ -57,7 +58,7 @@ impl Root {
     }
 
     /// For the agent's own reads of paths that it names itself.
-    pub fn open_raw(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    pub fn open_raw<P: rustix::path::Arg + Copy>(&self, path: P, flags: OFlags) -> io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         loop {
             let flags = flags | OFlags::CLOEXEC;
@@ -157,6 +158,15 @@ impl Root {
         let name = handle.as_raw_fd().to_string();
         let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         rustix::fs::openat(&self.own_fds, name.as_str(), flags, Mode::empty())
+    }
+
+    /// Watches what a handle stands for. The kernel takes a path only: that of the handle, seen from the agent's own procfs.
+    pub fn watch(&self, inotify: &OwnedFd, handle: &OwnedFd, events: WatchFlags) -> io::Result<i32> {
+        let name = handle.as_raw_fd().to_string();
+        rustix::process::fchdir(&self.own_fds)?;
+        let watch = inotify::add_watch(inotify, name.as_str(), events);
+        rustix::process::fchdir(&self.dir)?;
+        watch
     }
 
     pub fn chmod(&self, handle: &OwnedFd, mode: u32) -> io::Result<()> {

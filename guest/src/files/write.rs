@@ -13,6 +13,9 @@ use rustix::io::{self, Errno};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const DEFAULT_MODE: u32 = 0o644;
+const PREFIX: &str = ".mvm-";
+const FRESH: &str = ".new.tmp";
+const REPLACING: &str = ".tmp";
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 pub struct Upload {
@@ -57,7 +60,7 @@ pub fn write(root: &Root, json: &[u8]) -> OpResult<Reply> {
             (file, Place::Appended { length })
         }
         old => {
-            let (file, temporary) = make_temporary(&dir).map_err(fail)?;
+            let (file, temporary) = make_temporary(&dir, old.is_none()).map_err(fail)?;
             let exclusive = request.exclusive;
             let place = Place::Temporary {
                 dir,
@@ -102,16 +105,25 @@ fn existing(root: &Root, dir: &OwnedFd, name: &str, path: &SafePath) -> OpResult
     }
 }
 
-fn make_temporary(dir: &OwnedFd) -> io::Result<(OwnedFd, String)> {
+/// `fresh`: nothing is there that it will replace. The name says so, for watches.
+fn make_temporary(dir: &OwnedFd, fresh: bool) -> io::Result<(OwnedFd, String)> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!(".mvm-{:08x}-{:x}.tmp", number, crate::clock::wall_ms());
+        let suffix = if fresh { FRESH } else { REPLACING };
+        let name = format!("{}{:08x}-{:x}{}", PREFIX, number, crate::clock::wall_ms(), suffix);
         match rustix::fs::openat(dir, name.as_str(), flags, Mode::from_raw_mode(0o600)) {
             Err(Errno::EXIST) => {}
             other => return other.map(|file| (file, name)),
         }
     }
+}
+
+/// Whether a path is that of an unfinished upload, and if so whether the upload makes a file that was not there.
+pub fn is_temporary(path: &[u8]) -> Option<bool> {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let is_ours = name.starts_with(PREFIX.as_bytes()) && name.ends_with(REPLACING.as_bytes());
+    is_ours.then_some(name.ends_with(FRESH.as_bytes()))
 }
 
 /// Owner and mode: a replaced regular file hands on its own, a new one belongs to `user`.

@@ -22,7 +22,14 @@ export type {
   ProgressEvent,
   RunStreamEvent,
 } from "./api/events.js";
-export type { FileEntryDocument, FileListDocument, MkdirBody, RenameBody } from "./api/files.js";
+export type {
+  FileChangeDocument,
+  FileEntryDocument,
+  FileWatchEvent,
+  FileListDocument,
+  MkdirBody,
+  RenameBody,
+} from "./api/files.js";
 export type { BackendInfo, Check, DoctorReport, GcResult, Version } from "./api/host.js";
 export type { BuildRequest, BuildStreamEvent, Catalogue, ImageInfo } from "./api/images.js";
 export type {

@@ -59,6 +59,8 @@ export const limits = {
   /** Entries of one page of a directory listing. */
   listPage: 1000,
   listPageMax: 5000,
+  /** One change of a watch, as the guest tells it: two paths, every byte escaped as six. */
+  watchLineBytes: 64 * KiB,
   tags: 64,
   tagKeyLength: 63,
   tagValueLength: 255,

@@ -19,6 +19,7 @@ export type { FileEntry } from "./files/entry.js";
 export { Files } from "./files/files.js";
 export type { ReadOptions } from "./files/read.js";
 export type { StatOptions } from "./files/stat.js";
+export { type FileChange, FileWatch, type WatchOptions } from "./files/watch.js";
 export type { FileContent, WriteOptions } from "./files/write.js";
 export { NetworkPolicy } from "./network/policy.js";
 export { type ForwardedPort, type ForwardOptions, type PortForward, Ports } from "./ports/ports.js";

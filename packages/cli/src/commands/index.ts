@@ -17,6 +17,7 @@ export const registry: Registry = {
     mkdir: verb(() => import("./fs/mkdir.js")),
     mv: verb(() => import("./fs/mv.js")),
     rm: verb(() => import("./fs/rm.js")),
+    watch: verb(() => import("./fs/watch.js")),
   }),
   cp: verb(() => import("./cp.js")),
   ports: group("Forward ports of this host into a sandbox", {

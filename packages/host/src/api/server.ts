@@ -7,6 +7,7 @@ import { capConnections } from "./connections.js";
 import type { ApiContext } from "./context.js";
 import { installErrorHandlers } from "./errors.js";
 import { fileContentRoutes } from "./file-content.js";
+import { fileWatchRoutes } from "./file-watch.js";
 import { fileRoutes } from "./files.js";
 import { hostRoutes } from "./host.js";
 import { imageRoutes } from "./images.js";
@@ -34,6 +35,7 @@ const jsonRoutes = [
   processRoutes,
   processControlRoutes,
   fileRoutes,
+  fileWatchRoutes,
   portRoutes,
   logRoutes,
   observeRoutes,

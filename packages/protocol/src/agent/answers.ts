@@ -105,6 +105,7 @@ export const agentResultSchemas = {
   write: BytesResultSchema,
   list: ListResultSchema,
   stat: AgentEntrySchema,
+  watch: empty,
   mkdir: MkdirResultSchema,
   remove: RemoveResultSchema,
   rename: empty,

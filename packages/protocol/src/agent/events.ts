@@ -41,6 +41,8 @@ export const RefusedEventSchema = Type.Object(
   { event: Type.Literal("refused"), host, port: Type.Union([port, Type.Null()]) },
   strict,
 );
+/** A watch is under way: what changes from now on is told. */
+export const WatchingEventSchema = Type.Object({ event: Type.Literal("watching") }, strict);
 
 export const AgentEventSchema = Type.Union([
   StartedEventSchema,
@@ -49,5 +51,6 @@ export const AgentEventSchema = Type.Union([
   ListeningEventSchema,
   ConnectionEventSchema,
   RefusedEventSchema,
+  WatchingEventSchema,
 ]);
 export type AgentEvent = Static<typeof AgentEventSchema>;

@@ -45,6 +45,7 @@ export const ListRequestSchema = op("list", {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.listPageMax })),
 });
 export const StatRequestSchema = op("stat", { path, follow: Type.Optional(Type.Boolean()) });
+export const WatchRequestSchema = op("watch", { path, recursive: Type.Optional(Type.Boolean()) });
 export const MkdirRequestSchema = op("mkdir", {
   path,
   mode: Type.Optional(mode),
@@ -86,6 +87,7 @@ export const AgentRequestSchema = Type.Union([
   WriteRequestSchema,
   ListRequestSchema,
   StatRequestSchema,
+  WatchRequestSchema,
   MkdirRequestSchema,
   RemoveRequestSchema,
   RenameRequestSchema,

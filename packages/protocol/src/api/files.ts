@@ -44,6 +44,27 @@ export const RenameBodySchema = Type.Object({ from: path, to: path, overwrite: T
 export type RenameBody = Static<typeof RenameBodySchema>;
 export const SymlinkBodySchema = Type.Object({ path, target: path }, strict);
 export const ChmodBodySchema = Type.Object({ path, mode }, strict);
+export const FileWatchQuerySchema = Type.Object({ path: text, recursive: flag }, strict);
+
+const place = { path: Type.Optional(Type.String()), path_b64: Type.Optional(Type.String()), directory: Type.Boolean() };
+/**
+ * One change below a watched path. `path_b64` stands in when the bytes are not UTF-8. `modified`: content, mode, owner or
+ * times. `overflow`: changes were missed, look again.
+ */
+export const FileChangeSchema = Type.Union([
+  Type.Object({ event: oneOf(["created", "modified", "removed"]), ...place }, strict),
+  Type.Object(
+    {
+      ...{ event: Type.Literal("renamed"), ...place },
+      ...{ from: Type.Optional(Type.String()), from_b64: Type.Optional(Type.String()) },
+    },
+    strict,
+  ),
+  Type.Object({ event: Type.Literal("overflow") }, strict),
+]);
+export type FileChangeDocument = Static<typeof FileChangeSchema>;
+/** Lines of `GET …/files/watch`: `watching` first, then what changes. */
+export type FileWatchEvent = { readonly event: "watching" } | FileChangeDocument;
 export const FileRemoveQuerySchema = Type.Object({ path: text, recursive: flag }, strict);
 export const FileRemovedSchema = Type.Object({ removed: count }, strict);
 export const FileCreatedSchema = Type.Object({ created: Type.Boolean() }, strict);

@@ -5,6 +5,7 @@ import type { FileEntry } from "./entry.js";
 import { entries, list } from "./list.js";
 import { read, type ReadOptions } from "./read.js";
 import { exists, stat, type StatOptions } from "./stat.js";
+import { FileWatch, type WatchOptions } from "./watch.js";
 import { type FileContent, write, type WriteOptions } from "./write.js";
 
 /**
@@ -49,6 +50,11 @@ export class Files {
   /** Whether something is at the path. */
   exists(path: string, options?: StatOptions): Promise<boolean> {
     return exists(this.#target, path, options);
+  }
+
+  /** What changes at the path from now on: iterate over it. `await watch.ready` tells when it is under way. */
+  watch(path: string, options?: WatchOptions): FileWatch {
+    return new FileWatch(this.#target, path, options);
   }
 
   /** Makes a directory; resolves with whether it was not there before. */
