@@ -60,7 +60,12 @@ export function snapshotRoutes(app: FastifyInstance, { services }: ApiContext): 
     async (request) => {
       const captured = snapshots.open(request.params.ref);
       const { manifest } = captured;
-      await snapshots.verify(captured, backendOf(services, manifest), { fresh: true });
+      const release = snapshots.holds.take(manifest.id);
+      try {
+        await snapshots.verify(captured, backendOf(services, manifest), { fresh: true });
+      } finally {
+        release();
+      }
       const bytes = manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
       return { ok: true as const, snapshot: manifest.id, epoch: manifest.epoch, bytes };
     },

@@ -105,18 +105,20 @@ function watchDeadline(
   };
   const late = async (): Promise<void> => {
     const left = end - sandbox.clock.now;
-    if (left > 0) {
+    if (left > 0 || !sandbox.clock.running) {
       timer = setTimeout(() => void late(), Math.max(left, pausedLookMs));
       return;
     }
     try {
       await live.session.call({ op: "ps" });
     } catch {
-      if (!process.over) giveUp();
+      // A machine that was stopped while it was asked could not answer.
+      if (!sandbox.clock.running) timer = setTimeout(() => void late(), pausedLookMs);
+      else if (!process.over) giveUp();
       return;
     }
     process.cancel();
-    timer = setTimeout(() => !process.over && giveUp(), margin);
+    timer = setTimeout(() => !process.over && (sandbox.clock.running ? giveUp() : void late()), margin);
   };
   let timer = setTimeout(() => void late(), total + 1);
   return { cancel: () => clearTimeout(timer), hung: () => hung };

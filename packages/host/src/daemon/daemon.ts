@@ -73,7 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     ceilings: hostCeilings({ cpus: availableParallelism(), memoryMb: Math.floor(totalmem() / 1024 ** 2) }),
   };
   const idempotency = new IdempotencyKeys();
-  services.snapshots.recover();
+  services.snapshots.recover(home.sandboxes);
   const { recovered } = await recoverSandboxes(services);
   for (const sandbox of recovered) idempotency.restore(sandbox);
   const { version, onStop } = options;

@@ -27,6 +27,7 @@ export const faultPoints = [
   "snapshot.before-ledger",
   "snapshot.after-ledger",
   "snapshot.after-name",
+  "snapshot.before-forget",
   "fork.after-capture",
   "fork.after-one",
   "cold.after-capture",

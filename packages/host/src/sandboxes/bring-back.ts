@@ -33,16 +33,22 @@ export async function bringBack(services: Services, state: StateFile, backend: B
     if (!whole) await lose(services, sandbox, state, "its saved memory is gone");
     else persist(sandbox);
   } else if (state.state !== "stopped" && state.state !== "failed") {
-    services.snapshots.forget(sandbox.id);
-    await rm(sandbox.files.cold, { recursive: true, force: true });
+    await removeCold(services, sandbox);
     const problem = await adopt(services, sandbox, state);
     if (problem !== undefined) await lose(services, sandbox, state, problem);
   } else {
     // The former daemon died while it was stopping this one.
     await reapLeftovers(sandbox.id, state, sandbox.backend);
+    await removeCold(services, sandbox);
   }
   armTtl(services, sandbox);
   return sandbox;
+}
+
+/** Saved memory that a former daemon did not come to delete: the machine has gone on, or its disk alone is kept. */
+async function removeCold(services: Services, sandbox: Sandbox): Promise<void> {
+  services.snapshots.forgetSandbox(sandbox.id);
+  await rm(sandbox.files.cold, { recursive: true, force: true });
 }
 
 /** Undefined when the machine is ours again, else why it is not. */
@@ -58,6 +64,7 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     const live = attachMachine(services, sandbox, machine, paused ? "paused" : "adopted", {});
     if (paused) {
       sandbox.clock.stop();
+      sandbox.unadopted = { background_pids: state.background_pids, ports: state.ports };
       services.log.info({ sandbox: sandbox.id, pid: machine.identity.pid }, "paused machine adopted");
       return undefined;
     }

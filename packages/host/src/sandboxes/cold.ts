@@ -6,11 +6,11 @@ import { temporarySuffix, writeFileAtomic } from "../store/atomic.js";
 import { captureLive, goOn } from "./capture.js";
 import { changing } from "./changing.js";
 import { endMachine } from "./end-machine.js";
-import { persist } from "./persist.js";
+import { persist, persistIfPossible } from "./persist.js";
 import type { Sandbox } from "./sandbox.js";
 import { savedEnv } from "./saved-env.js";
 import type { Services } from "./services.js";
-import { moveTo, unavailable } from "./state.js";
+import { moveTo, requireMachine } from "./state.js";
 
 /** What a cold sandbox keeps beside its own disk. */
 const coldParts = ["memory", "state"];
@@ -24,42 +24,54 @@ const coldParts = ["memory", "state"];
  */
 export async function coldSandbox(services: Services, sandbox: Sandbox): Promise<void> {
   await changing(sandbox, async () => {
-    if (sandbox.destroying !== null) throw unavailable(sandbox, "cool");
-    if (sandbox.state === "cold") return;
+    if (sandbox.state === "cold" && sandbox.destroying === null) return;
+    requireMachine(sandbox, "cool");
     const wasRunning = sandbox.state === "running";
     const { cold } = sandbox.files;
     const making = `${cold}${temporarySuffix}`;
-    let saved = false;
+    let stopped = false;
     try {
       rmSync(making, { recursive: true, force: true });
       mkdirSync(making, { mode: 0o700 });
       const options = { disk: false, operation: "cool", keepStopped: true };
-      const { memoryOffset, frozen } = await captureLive(sandbox, making, options);
-      saved = true;
+      const { memoryOffset, frozen } = await captureLive(services, sandbox, making, options);
+      stopped = wasRunning;
       fault("cold.after-capture");
-      const manifest = await describe(services, sandbox, making, coldParts, {});
-      const name = sandbox.plan.name;
-      services.snapshots.vouch(making, { ...manifest, id: sandbox.id, name, memory_offset: memoryOffset, frozen });
-      if (sandbox.live === null) throw unavailable(sandbox, "cool");
-      rmSync(cold, { recursive: true, force: true });
-      renameSync(making, cold);
-      services.snapshots.remember(cold, manifest.parts);
-      const env = savedEnv(sandbox);
-      if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));
-      fault("cold.before-journal");
-      // From here on a daemon that dies leaves a cold sandbox whose process is still to be ended.
-      persist(sandbox, { state: "cold" });
-      fault("cold.after-journal");
+      await seal(services, sandbox, making, { memory_offset: memoryOffset, frozen });
     } catch (error) {
-      services.snapshots.forget(sandbox.id);
+      if (stopped && sandbox.live !== null) await goOn(services, sandbox, sandbox.live);
+      services.snapshots.forgetSandbox(sandbox.id);
       for (const path of [making, cold]) await rm(path, { recursive: true, force: true });
-      if (saved && wasRunning && sandbox.live !== null) await goOn(sandbox.live);
       throw error;
     }
     await endMachine(services, sandbox);
     fault("cold.after-kill");
     moveTo(sandbox, "cold");
+    sandbox.unadopted = null;
     sandbox.clock.stop();
-    persist(sandbox);
+    // That it is cold is written down already.
+    persistIfPossible(services, sandbox);
   });
+}
+
+/** From the end of this on, a daemon that dies leaves a cold sandbox whose process is still to be ended. */
+async function seal(
+  services: Services,
+  sandbox: Sandbox,
+  making: string,
+  captured: { readonly memory_offset: number; readonly frozen: boolean },
+): Promise<void> {
+  const { cold } = sandbox.files;
+  const manifest = await describe(services, sandbox, making, coldParts, {});
+  services.snapshots.vouch(making, { ...manifest, ...captured, id: sandbox.id, name: sandbox.plan.name });
+  // It may have died, or been destroyed, while it was saved.
+  requireMachine(sandbox, "cool");
+  rmSync(cold, { recursive: true, force: true });
+  renameSync(making, cold);
+  services.snapshots.remember(cold, manifest.parts);
+  const env = savedEnv(sandbox);
+  if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));
+  fault("cold.before-journal");
+  persist(sandbox, { state: "cold" });
+  fault("cold.after-journal");
 }

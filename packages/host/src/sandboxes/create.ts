@@ -75,11 +75,12 @@ export async function createSandbox(
   }
 }
 
-/** A machine that died between its start and the end of this call fails its sandbox now. */
+/** A machine that died between its start and the end of this call, or while it woke, fails its sandbox now. */
 export function failIfLost(services: Services, sandbox: Sandbox): void {
   const { lost } = sandbox;
   sandbox.lost = null;
-  if (lost !== null && sandbox.state === "running") void failSandbox(services, sandbox, lost.reason, lost.detail);
+  if (lost !== null && (sandbox.state === "running" || sandbox.state === "restoring"))
+    void failSandbox(services, sandbox, lost.reason, lost.detail);
 }
 
 /** Marks a start in progress, which `destroy` and the caller's signal can cancel. */

@@ -1,7 +1,7 @@
 import { type EndReason, SandboxUnavailable } from "@mvm/protocol";
 import { fault } from "../observe/fault.js";
 import { endMachine } from "./end-machine.js";
-import { persist } from "./persist.js";
+import { persistIfPossible } from "./persist.js";
 import { removeDirectory } from "./remove-files.js";
 import type { Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
@@ -43,21 +43,12 @@ async function run(services: Services, sandbox: Sandbox, reason: EndReason): Pro
   fault("destroy.after-kill");
   // A capture in progress fails with its machine and cleans up after itself.
   await sandbox.changing;
-  services.snapshots.forget(sandbox.id);
   await removeDirectory(sandbox);
+  services.snapshots.forgetSandbox(sandbox.id);
   fault("destroy.after-files");
   services.registry.forget(sandbox);
   services.log.info({ sandbox: sandbox.id, reason: sandbox.reason }, "sandbox destroyed");
   sandbox.events.emit("ended", sandbox.state, sandbox.reason);
-}
-
-/** A full disk, or files that are gone already, must not keep anybody from deleting: that is what makes room. */
-function persistIfPossible(services: Services, sandbox: Sandbox): void {
-  try {
-    persist(sandbox);
-  } catch (error) {
-    services.log.warn({ sandbox: sandbox.id, err: (error as Error).message }, "destroyed without a journal entry");
-  }
 }
 
 function cancelled(sandbox: Sandbox, reason: EndReason): SandboxUnavailable {

@@ -14,9 +14,16 @@ export async function pauseSandbox(sandbox: Sandbox): Promise<void> {
     if (sandbox.state === "paused" && sandbox.destroying === null) return;
     const { machine } = requireLive(sandbox, "pause");
     await machine.pause();
+    // It may have ended while it was being paused.
+    requireLive(sandbox, "pause");
     fault("pause.before-journal");
+    try {
+      persist(sandbox, { state: "paused" });
+    } catch (error) {
+      await machine.resume();
+      throw error;
+    }
     moveTo(sandbox, "paused");
     sandbox.clock.stop();
-    persist(sandbox);
   });
 }

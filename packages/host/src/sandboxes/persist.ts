@@ -4,6 +4,7 @@ import type { Backend } from "../backends/backend.js";
 import { sandboxLayout } from "../store/layout.js";
 import { stateSchemaVersion, writeStateFile, type StateFile } from "../store/state-file.js";
 import { newSandbox, type Sandbox } from "./sandbox.js";
+import type { Services } from "./services.js";
 
 /**
  * Writes a sandbox's state down. What outlives the daemon (detached sandboxes) also survives a power failure; an attached
@@ -13,6 +14,15 @@ import { newSandbox, type Sandbox } from "./sandbox.js";
 export function persist(sandbox: Sandbox, intent: Partial<Pick<StateFile, "state" | "reason">> = {}): void {
   const durable = sandbox.detached && sandbox.state !== "creating";
   writeStateFile(sandbox.files.state, { ...toStateFile(sandbox), ...intent }, { durable });
+}
+
+/** For what has happened already: a full disk must not keep anybody from ending a sandbox, which is what makes room. */
+export function persistIfPossible(services: Services, sandbox: Sandbox): void {
+  try {
+    persist(sandbox);
+  } catch (error) {
+    services.log.warn({ sandbox: sandbox.id, err: (error as Error).message }, "a change is not written down");
+  }
 }
 
 /** What is written down of a sandbox. */
@@ -44,8 +54,8 @@ export function toStateFile(sandbox: Sandbox): StateFile {
     expiry: sandbox.expiry,
     identity: sandbox.identity && { ...sandbox.identity },
     confinement: [...sandbox.confinement],
-    background_pids: sandbox.processes.backgroundPids(),
-    ports: sandbox.ports.list(),
+    background_pids: sandbox.unadopted?.background_pids ?? sandbox.processes.backgroundPids(),
+    ports: sandbox.unadopted?.ports ?? sandbox.ports.list(),
     idempotency: sandbox.idempotency,
   };
 }

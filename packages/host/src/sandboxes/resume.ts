@@ -1,6 +1,7 @@
 import { deadline } from "@mvm/protocol";
 import { fault } from "../observe/fault.js";
 import { adoptCommands } from "../commands/adopt.js";
+import { bindAgain } from "../ports/bind-again.js";
 import { changing } from "./changing.js";
 import { persist } from "./persist.js";
 import type { RestartOptions } from "./start.js";
@@ -24,15 +25,23 @@ export async function resumeSandbox(services: Services, sandbox: Sandbox, option
     if (sandbox.state !== "paused") throw unavailable(sandbox, "resume");
     const live = requireMachine(sandbox, "resume");
     await live.machine.resume();
+    requireMachine(sandbox, "resume");
     fault("resume.before-journal");
+    try {
+      persist(sandbox, { state: "running" });
+    } catch (error) {
+      await live.machine.pause();
+      throw error;
+    }
     moveTo(sandbox, "running");
     sandbox.clock.go();
-    persist(sandbox);
-    const adopted = !live.session.greeted;
     await within(live.session.refresh(), deadline("resume", live.machine.identity.accel), "agent-resume");
-    if (!adopted) return;
     // A daemon that found it paused could neither tell it of its network nor ask for its commands before.
+    const { unadopted } = sandbox;
+    if (unadopted === null) return;
     await live.egress.announce();
-    await adoptCommands(sandbox, live, "all");
+    await adoptCommands(sandbox, live, unadopted.background_pids);
+    await bindAgain(sandbox, live, unadopted.ports);
+    sandbox.unadopted = null;
   });
 }

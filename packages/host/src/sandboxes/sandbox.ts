@@ -9,6 +9,7 @@ import { ProcessTable } from "../commands/process-table.js";
 import { SandboxLogs } from "../logs/sandbox-logs.js";
 import { PortTable } from "../ports/table.js";
 import type { SandboxLayout } from "../store/layout.js";
+import type { StateFile } from "../store/state-file.js";
 import type { BootRecord } from "./boot-report.js";
 import type { Expiry } from "./expiry.js";
 import { MachineClock } from "./machine-clock.js";
@@ -72,6 +73,8 @@ export interface Sandbox {
   destroying: Promise<void> | null;
   /** A change of the machine as a whole in progress; never rejects. */
   changing: Promise<void> | null;
+  /** What a former daemon knew of a machine that was found paused: taken over when it runs again. */
+  unadopted: Pick<StateFile, "background_pids" | "ports"> | null;
   /** Time the machine has run. */
   readonly clock: MachineClock;
   /** The machine was lost during a start; the start's end looks at it. */
@@ -110,6 +113,7 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     failing: null,
     destroying: null,
     changing: null,
+    unadopted: null,
     clock: new MachineClock(),
     lost: null,
     leases: 0,

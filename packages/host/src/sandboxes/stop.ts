@@ -28,9 +28,9 @@ export async function stopSandbox(services: Services, sandbox: Sandbox): Promise
 
 /** Its disk was flushed when it was saved. */
 async function stopCold(services: Services, sandbox: Sandbox): Promise<void> {
+  persist(sandbox, { state: "stopped", reason: "stopped" });
   moveTo(sandbox, "stopped", "stopped");
-  persist(sandbox);
-  services.snapshots.forget(sandbox.id);
+  services.snapshots.forgetSandbox(sandbox.id);
   await rm(sandbox.files.cold, { recursive: true, force: true });
 }
 
@@ -40,15 +40,26 @@ async function run(services: Services, sandbox: Sandbox, live: Live): Promise<vo
   if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));
   // A daemon that dies from here on leaves a sandbox that is being stopped, not one whose machine was lost.
   if (sandbox.detached) persist(sandbox, { state: "stopped", reason: "stopped" });
-  if (sandbox.state === "paused") await live.machine.resume().catch(() => undefined);
+  if (sandbox.state === "paused") await letRun(live);
   const patience = deadline("shutdown", live.machine.identity.accel);
   const clean = await shutDown(live, patience);
   fault("stop.before-kill");
   await endMachine(services, sandbox);
   fault("stop.after-kill");
   moveTo(sandbox, "stopped", "stopped");
+  sandbox.unadopted = null;
   sandbox.logs.event("stopped", { clean });
   persist(sandbox);
+}
+
+/** A paused guest runs again to power off; one that a former daemon paused has not been greeted yet. */
+async function letRun({ machine, session }: Live): Promise<void> {
+  try {
+    await machine.resume();
+    await within(session.refresh(), deadline("resume", machine.identity.accel), "agent-resume");
+  } catch {
+    // Then it is killed when its time to power off is over.
+  }
 }
 
 /** Whether the guest powered off by itself in time. */

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { fault } from "../observe/fault.js";
 import { backendOf, requireFitting } from "../snapshots/restore.js";
 import { beginStarting, failIfLost } from "./create.js";
-import { persist } from "./persist.js";
+import { persist, persistIfPossible } from "./persist.js";
 import type { Sandbox } from "./sandbox.js";
 import { savedEnv } from "./saved-env.js";
 import type { Services } from "./services.js";
@@ -43,6 +43,8 @@ export async function wakeSandbox(services: Services, sandbox: Sandbox, options:
       // The disk and the saved memory are of one instant until the first instruction; from then on only forward.
       beforeRun: () => {
         fault("wake.before-journal");
+        // From that journal entry on its machine must outlive this daemon: there is no other way back.
+        if (sandbox.detached && sandbox.identity !== null) services.reaper.remove(sandbox.identity);
         persist(sandbox, { state: "running" });
         fault("wake.after-journal");
         ran = true;
@@ -56,15 +58,16 @@ export async function wakeSandbox(services: Services, sandbox: Sandbox, options:
     moveTo(sandbox, "running");
     sandbox.readyAt = new Date().toISOString();
     sandbox.clock.go();
-    persist(sandbox);
-    if (sandbox.detached && sandbox.identity !== null) services.reaper.remove(sandbox.identity);
-    snapshots.forget(sandbox.id);
+    // That it runs is written down already.
+    persistIfPossible(services, sandbox);
+    snapshots.forgetSandbox(sandbox.id);
     fault("wake.after-forget");
     await rm(cold, { recursive: true, force: true });
   } catch (error) {
     if (!ran && sandbox.state === "restoring") {
       sandbox.state = "cold";
-      persist(sandbox);
+      // "restoring" means the same to the next daemon.
+      persistIfPossible(services, sandbox);
     } else if (sandbox.state === "restoring") {
       sandbox.lost ??= { reason: "crashed", detail: "it did not wake" };
     }

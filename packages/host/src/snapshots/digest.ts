@@ -26,9 +26,12 @@ export async function digestFile(
   ranges: (path: string) => Promise<readonly DataRange[]>,
   signal?: AbortSignal,
 ): Promise<SnapshotPart> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  // A FIFO in its place must not make the daemon wait for its other end.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const { size } = await file.stat();
+    const at = await file.stat();
+    if (!at.isFile()) throw new Error("it is not a plain file");
+    const { size } = at;
     const chunks = await digestChunks(file, size, await ranges(path), signal);
     const length = Buffer.alloc(8);
     length.writeBigUInt64BE(BigInt(size));

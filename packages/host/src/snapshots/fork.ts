@@ -35,7 +35,7 @@ export async function forkSandbox(
   try {
     options.onProgress?.({ phase: "capture", detail: "saving memory and disk" });
     const captureOptions = { disk: true, operation: "fork" } as const;
-    const { memoryOffset } = await changing(sandbox, () => captureLive(sandbox, directory, captureOptions));
+    const { memoryOffset } = await changing(sandbox, () => captureLive(services, sandbox, directory, captureOptions));
     fault("fork.after-capture");
     return await createAll(services, plans, { ...options, captured: { directory, memoryOffset } });
   } finally {

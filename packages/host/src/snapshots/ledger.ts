@@ -1,13 +1,24 @@
-import { readFileSync } from "node:fs";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { SnapshotMismatchError } from "@mvm/protocol";
+import { isId, SnapshotMismatchError } from "@mvm/protocol";
 import { fault } from "../observe/fault.js";
 import { writeFileAtomic } from "../store/atomic.js";
+import { readPlainFile } from "../store/plain-file.js";
 import type { Sealer } from "./seal.js";
 
+/** Largest ledger that is read: a hundred thousand entries. Bytes. */
+const maxBytes = 32 * 1024 * 1024;
+
 const strict = { additionalProperties: false } as const;
-const EntrySchema = Type.Object({ epoch: Type.Integer({ minimum: 1 }), manifest_sha256: Type.String() }, strict);
+const EntrySchema = Type.Object(
+  {
+    epoch: Type.Integer({ minimum: 1 }),
+    /** Of the snapshot; of a sandbox that is cold as well. */
+    name: Type.Union([Type.String(), Type.Null()]),
+    manifest_sha256: Type.String(),
+  },
+  strict,
+);
 const LedgerSchema = Type.Object(
   {
     schema_version: Type.Literal(1),
@@ -51,6 +62,16 @@ export class Ledger {
     return Object.keys(this.file.entries);
   }
 
+  /** Id of the snapshot of that name: also of one whose manifest is damaged. @throws {SnapshotMismatchError} */
+  idOfName(name: string): string | undefined {
+    return this.ids().find((id) => isId(id, "snp") && this.file.entries[id]?.name === name);
+  }
+
+  /** Whether nothing of it can be believed. */
+  get isBroken(): boolean {
+    return this.broken !== undefined;
+  }
+
   /** The epoch the next capture gets. It is not used up before `record`. */
   nextEpoch(): number {
     this.requireWhole();
@@ -67,11 +88,11 @@ export class Ledger {
     });
   }
 
-  /** Makes a capture invalid, durably. Nothing happens when it was not valid. */
-  forget(id: string): void {
-    if (this.broken !== undefined || this.file.entries[id] === undefined) return;
-    const { [id]: _gone, ...entries } = this.file.entries;
-    this.write({ ...this.file, entries });
+  /** Makes captures invalid, durably. Nothing happens when they were not valid. */
+  forget(...ids: readonly string[]): void {
+    if (this.broken !== undefined || !ids.some((id) => this.file.entries[id] !== undefined)) return;
+    const entries = Object.entries(this.file.entries).filter(([id]) => !ids.includes(id));
+    this.write({ ...this.file, entries: Object.fromEntries(entries) });
   }
 
   private write(next: Omit<LedgerFile, "seal">): void {
@@ -92,7 +113,7 @@ export class Ledger {
   private load(): string | undefined {
     let value: unknown;
     try {
-      value = JSON.parse(readFileSync(this.path, "utf8"));
+      value = JSON.parse(readPlainFile(this.path, maxBytes));
     } catch (error) {
       return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : "cannot be read";
     }

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { constants, closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { SnapshotMismatchError } from "@mvm/protocol";
 import { CompatibilitySchema, SnapshotPartSchema } from "@mvm/protocol/schemas";
 import { writeFileAtomic } from "../store/atomic.js";
+import { readPlainFile } from "../store/plain-file.js";
 import { stableJson } from "../store/stable-json.js";
 import { type StateFile, StateFileSchema } from "../store/state-file.js";
 import type { Sealer } from "./seal.js";
@@ -83,7 +83,7 @@ export function readManifest(
   let text: string;
   let value: unknown;
   try {
-    text = readBounded(join(directory, fileName));
+    text = readPlainFile(join(directory, fileName), maxBytes);
     value = JSON.parse(text);
   } catch {
     throw bad("its manifest is missing or cannot be read");
@@ -93,24 +93,6 @@ export function readManifest(
   }
   if (!Value.Check(ManifestSchema, value)) throw bad("its manifest has not the form this version reads");
   return { manifest: value, manifestSha256: digestOf(text) };
-}
-
-function readBounded(path: string): string {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    const { size } = fstatSync(fd);
-    if (size > maxBytes) throw new Error("too large");
-    const bytes = Buffer.alloc(size);
-    let at = 0;
-    while (at < size) {
-      const got = readSync(fd, bytes, at, size - at, at);
-      if (got === 0) break;
-      at += got;
-    }
-    return bytes.toString("utf8", 0, at);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function digestOf(text: string): string {

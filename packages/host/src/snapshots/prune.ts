@@ -12,18 +12,24 @@ export function beyondBounds(snapshots: readonly SnapshotInfo[], request: PruneR
     .sort((a, b) => b.epoch - a.epoch);
   const perSandbox = new Map<string, number>();
   let bytes = 0;
+  let full = false;
   const doomed = newestFirst.filter((info) => {
     const rank = (perSandbox.get(info.sandbox.id) ?? 0) + 1;
     perSandbox.set(info.sandbox.id, rank);
-    bytes += info.bytes;
-    const tooMany = keep !== undefined && rank > keep;
-    const tooOld = age !== undefined && now - Date.parse(info.created_at) > age * 1000;
-    return tooMany || tooOld || (quota !== undefined && bytes > quota);
+    if (keep !== undefined && rank > keep) return true;
+    if (age !== undefined && now - Date.parse(info.created_at) > age * 1000) return true;
+    // What goes for another reason takes no room; once there is none, no older one is kept in place of a newer.
+    full ||= quota !== undefined && bytes + info.bytes > quota;
+    if (!full) bytes += info.bytes;
+    return full;
   });
   return doomed.reverse();
 }
 
-/** Removes what is beyond the bounds, or only says so. Nothing is removed without a bound. @throws {InvalidArgumentError} */
+/**
+ * Removes what is beyond the bounds, or only says so. What is being restored stays, and is not in the answer.
+ * @throws {InvalidArgumentError} no bound is given: nothing is removed without one
+ */
 export async function pruneSnapshots({ snapshots }: Services, request: PruneRequest): Promise<SnapshotInfo[]> {
   const { keep_last: keep, max_age_seconds: age, quota_bytes: quota } = request;
   if (keep === undefined && age === undefined && quota === undefined) {
@@ -33,6 +39,8 @@ export async function pruneSnapshots({ snapshots }: Services, request: PruneRequ
     });
   }
   const doomed = beyondBounds(snapshots.list(), request, Date.now());
-  if (request.dry_run !== true) for (const { id } of doomed) await snapshots.remove(id);
-  return doomed;
+  if (request.dry_run === true) return doomed;
+  const removed: SnapshotInfo[] = [];
+  for (const info of doomed) if (!snapshots.holds.has(info.id) && (await snapshots.remove(info.id))) removed.push(info);
+  return removed;
 }

@@ -27,7 +27,7 @@ export async function restoreSnapshot(
 ): Promise<Sandbox> {
   const { snapshots } = services;
   const captured = snapshots.open(ref);
-  const release = snapshots.hold(captured.manifest.id);
+  const release = snapshots.holds.take(captured.manifest.id);
   try {
     const { manifest, directory } = captured;
     const backend = backendOf(services, manifest);

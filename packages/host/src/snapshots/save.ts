@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { newId, type SnapshotInfo, type SnapshotPart } from "@mvm/protocol";
 import type { Backend, Progress } from "../backends/backend.js";
@@ -40,15 +40,17 @@ export async function saveSnapshot(services: Services, sandbox: Sandbox, options
       const making = snapshots.begin(id);
       try {
         options.onProgress?.({ phase: "capture", detail: "saving memory and disk" });
-        const { memoryOffset, frozen } = await captureLive(sandbox, making, { disk: true, operation: "snapshot" });
+        const { memoryOffset, frozen } = await captureLive(services, sandbox, making, {
+          disk: true,
+          operation: "snapshot",
+        });
         fault("snapshot.after-capture");
         writeFileSync(join(making, envPart), JSON.stringify(savedEnv(sandbox)), { mode: 0o600, flag: "wx" });
         const manifest = await describe(services, sandbox, making, snapshotParts, options);
         options.signal.throwIfAborted();
         return snapshots.commit(making, { ...manifest, id, name: options.name, memory_offset: memoryOffset, frozen });
       } catch (error) {
-        snapshots.forget(id);
-        await rm(making, { recursive: true, force: true });
+        await snapshots.giveUp(id, making);
         throw error;
       }
     });

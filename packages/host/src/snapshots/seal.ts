@@ -1,7 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { SnapshotError } from "@mvm/protocol";
+import { writeFileAtomic } from "../store/atomic.js";
 import { stableJson } from "../store/stable-json.js";
 
 /** Bytes of the key. */
@@ -49,12 +50,7 @@ function readKey(path: string): Buffer | undefined {
 function makeKey(path: string): Buffer {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const key = randomBytes(keyBytes);
-  const fd = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW, 0o600);
-  try {
-    writeSync(fd, key);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  // Whole or not there: half a key would never be accepted again.
+  writeFileAtomic(path, key, { durable: true });
   return key;
 }

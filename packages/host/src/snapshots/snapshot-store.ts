@@ -11,7 +11,8 @@ import {
 } from "@mvm/protocol";
 import type { Backend } from "../backends/backend.js";
 import { fault } from "../observe/fault.js";
-import { syncDirectory } from "../store/atomic.js";
+import { syncDirectory, temporarySuffix } from "../store/atomic.js";
+import { Holds } from "./holds.js";
 import { infoOfManifest } from "./info.js";
 import { Ledger } from "./ledger.js";
 import { readManifest, writeManifest, type Manifest, type UnsealedManifest } from "./manifest.js";
@@ -36,7 +37,8 @@ export interface Captured {
 export class SnapshotStore {
   private readonly verified: VerifiedFiles = new Map();
   private readonly reserved = new Set<string>();
-  private readonly held = new Map<string, number>();
+  /** Those whose files are being used. */
+  readonly holds = new Holds();
   private opened: { readonly sealer: Sealer; readonly ledger: Ledger } | undefined;
 
   /** @param root `snapshots/` of the state root */
@@ -45,24 +47,31 @@ export class SnapshotStore {
     private readonly keyPath: string,
   ) {}
 
-  /** Finishes or removes what a killed daemon was making. Called before anything else. */
-  recover(): void {
+  /**
+   * Finishes or removes what a killed daemon was making, and what is vouched for of sandboxes that are gone. Called before
+   * anything else. With a ledger that cannot be believed nothing is removed that it may vouch for.
+   */
+  recover(sandboxes: string): void {
+    const believed = this.believed();
     for (const name of this.names()) {
       const path = join(this.root, name);
       const id = name.startsWith(makingPrefix) ? name.slice(makingPrefix.length) : undefined;
       if (id !== undefined && this.vouched(id)) renameSync(path, join(this.root, id));
-      else if (id !== undefined || name.startsWith(scratchPrefix)) rmSync(path, { recursive: true, force: true });
+      else if (name.startsWith(scratchPrefix) || name.endsWith(temporarySuffix) || (id !== undefined && believed)) {
+        rmSync(path, { recursive: true, force: true });
+      }
     }
+    if (!believed || !existsSync(this.ledgerPath)) return;
+    const gone = this.ledger.ids().filter((id) => isId(id, "sbx") && !existsSync(join(sandboxes, id)));
+    this.quietly(() => this.ledger.forget(...gone));
   }
 
   /** Oldest first. One that is damaged is left out; `open` says what is wrong with it. */
   list(): SnapshotInfo[] {
     if (!existsSync(this.root)) return [];
     const infos: SnapshotInfo[] = [];
-    for (const id of this.ledger
-      .ids()
-      .filter((known) => isId(known, "snp"))
-      .sort()) {
+    const ids = this.ledger.ids().filter((known) => isId(known, "snp"));
+    for (const id of ids.sort()) {
       try {
         const { directory, manifest } = this.open(id);
         infos.push(infoOfManifest(directory, manifest));
@@ -95,7 +104,7 @@ export class SnapshotStore {
     if (name === null) return () => undefined;
     if (isId(name))
       throw new InvalidArgumentError({ message: `Cannot name a snapshot "${name}": that is the form of an id` });
-    if (this.reserved.has(name) || this.list().some((info) => info.name === name)) {
+    if (this.reserved.has(name) || this.idOfName(name) !== undefined) {
       throw new InvalidArgumentError({
         code: "NAME_TAKEN",
         message: `Cannot save a snapshot as "${name}": the name is taken`,
@@ -127,12 +136,42 @@ export class SnapshotStore {
     const epoch = this.ledger.nextEpoch();
     fault("snapshot.before-seal");
     const manifestSha256 = writeManifest(directory, { ...manifest, epoch }, this.sealer);
-    this.ledger.record(manifest.id, { epoch, manifest_sha256: manifestSha256 });
+    this.ledger.record(manifest.id, { epoch, name: manifest.name, manifest_sha256: manifestSha256 });
   }
 
-  /** The capture is no longer valid: its files may be removed. */
-  forget(id: string): void {
+  /** Removes what a save that failed has left. */
+  async giveUp(id: string, making: string): Promise<void> {
+    for (const path of [making, join(this.root, id)]) await rm(path, { recursive: true, force: true });
+    this.quietly(() => this.forget(id));
+  }
+
+  /**
+   * What was saved of a sandbox is no longer valid. Never throws: it is of no use without the sandbox's own record that it is
+   * cold, and a full disk or a lost key must not keep anybody from ending a sandbox. What is left goes at the next start.
+   */
+  forgetSandbox(id: string): void {
+    this.quietly(() => this.forget(id));
+  }
+
+  private forget(id: string): void {
     if (this.opened !== undefined || existsSync(this.ledgerPath)) this.ledger.forget(id);
+  }
+
+  private quietly(work: () => void): void {
+    try {
+      work();
+    } catch {
+      // Said in the comment of whoever calls this.
+    }
+  }
+
+  /** Whether the ledger, if there is one, can be believed. */
+  private believed(): boolean {
+    try {
+      return !existsSync(this.ledgerPath) || !this.ledger.isBroken;
+    } catch {
+      return false;
+    }
   }
 
   /** Whether the ledger has a valid capture of this id. Never throws. */
@@ -185,34 +224,26 @@ export class SnapshotStore {
     await verifyParts(directory, manifest.parts, what, { ranges, verified, ...(signal && { signal }) });
   }
 
-  /** Keeps a snapshot from being removed while its files are used. */
-  hold(id: string): () => void {
-    this.held.set(id, (this.held.get(id) ?? 0) + 1);
-    return () => {
-      const left = (this.held.get(id) ?? 1) - 1;
-      if (left > 0) this.held.set(id, left);
-      else this.held.delete(id);
-    };
-  }
-
   /**
    * Removes a snapshot, also one that is damaged. Machines that were restored from it go on.
    * @returns false when there is none
-   * @throws {SnapshotError} it is being restored
+   * @throws {SnapshotError} its files are being used
    */
   async remove(ref: string): Promise<boolean> {
     const id = isId(ref, "snp") ? ref : this.idOfName(ref);
     if (id === undefined || (!this.vouched(id) && !existsSync(join(this.root, id)))) return false;
-    if (this.held.has(id)) {
+    if (this.holds.has(id)) {
       throw new SnapshotError({
-        message: `Cannot remove snapshot "${ref}": it is being restored`,
+        message: `Cannot remove snapshot "${ref}": it is being restored or read`,
         hint: "Try again when that is done",
         outcome: "not_started",
       });
     }
-    this.forget(id);
     const doomed = join(this.root, `${makingPrefix}${id}`);
-    renameSync(join(this.root, id), doomed);
+    // In this order: whatever is left by a daemon that dies in between is either still a snapshot or rubbish.
+    if (existsSync(join(this.root, id))) renameSync(join(this.root, id), doomed);
+    fault("snapshot.before-forget");
+    this.forget(id);
     for (const path of [...this.verified.keys()]) if (path.startsWith(join(this.root, id))) this.verified.delete(path);
     await rm(doomed, { recursive: true, force: true });
     return true;
@@ -241,7 +272,7 @@ export class SnapshotStore {
   }
 
   private idOfName(name: string): string | undefined {
-    return this.list().find((info) => info.name === name)?.id;
+    return existsSync(this.ledgerPath) ? this.ledger.idOfName(name) : undefined;
   }
 
   private names(): string[] {

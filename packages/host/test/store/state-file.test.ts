@@ -28,7 +28,7 @@ const state: StateFile = {
     machine_id: "0".repeat(32),
   },
   ...{ created_at: "2025-01-01T00:00:00.000Z", ready_at: null, ended_at: null, expiry: null, identity: null },
-  ...{ confinement: [], background_pids: [], idempotency: null },
+  ...{ confinement: [], background_pids: [], ports: [], idempotency: null },
 };
 
 test("reads what it wrote, and leaves no temporary file", () => {

@@ -1,7 +1,8 @@
-import { constants } from "node:fs";
-import { chmod, chown, copyFile, link, lstat, rename, rm } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { chmod, chown, copyFile, link, lstat, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { deadline, SnapshotError } from "@mvm/protocol";
 import { writeDeviceState } from "./mapped-ram.js";
 import { capturedFiles, machineFiles } from "./paths.js";
@@ -9,6 +10,8 @@ import type { QmpClient } from "./qmp.js";
 
 /** Name of the file QEMU writes, in the only directory it may write to. */
 const streamName = "capture";
+/** How often a cancelled capture is looked at. Milliseconds. */
+const cancelLookMs = 20;
 
 export interface CaptureInput {
   readonly monitor: QmpClient;
@@ -39,10 +42,9 @@ export async function captureMachine(input: CaptureInput): Promise<{ memoryOffse
     const why = cause instanceof Error ? cause.message : "unknown failure";
     throw new SnapshotError({ message: `Cannot save the machine's memory: ${why}`, cause, outcome: "not_started" });
   }
-  await requirePlainFile(files.memory);
+  if (!isPlain(await lstat(files.memory))) throw notPlain();
   if (input.disk) {
-    await requirePlainFile(overlay);
-    await copyFile(overlay, files.overlay, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    await copyPlainFile(overlay, files.overlay);
     await link(base, files.base);
   }
   const memoryOffset = await writeDeviceState(files.memory, files.state, input.memoryMb);
@@ -52,6 +54,20 @@ export async function captureMachine(input: CaptureInput): Promise<{ memoryOffse
     await chmod(path, 0o444);
   }
   return { memoryOffset };
+}
+
+/** Ends a capture that a former daemon did not come to finish. */
+export async function abandonCapture(monitor: QmpClient, directory: string): Promise<void> {
+  await monitor.execute("migrate_cancel").catch(() => undefined);
+  const until = performance.now() + deadline("capture");
+  for (;;) {
+    const { status } = ((await monitor.execute("query-migrate")) ?? {}) as { status?: string };
+    // A capture that went on would stop the machine at its end.
+    if (status !== "active" && status !== "cancelling" && status !== "setup" && status !== "device") break;
+    if (performance.now() > until) throw new Error("QEMU does not give up saving the machine");
+    await sleep(cancelLookMs);
+  }
+  await rm(join(directory, streamName), { force: true });
 }
 
 /** Memory and devices into one file, its pages at fixed offsets and written by several threads. */
@@ -95,11 +111,28 @@ async function describeFailure(monitor: QmpClient): Promise<string | undefined> 
   return info?.["error-desc"];
 }
 
-/** A compromised QEMU could leave a link in place of its file; what was moved out of its reach is looked at before it is read. */
-async function requirePlainFile(path: string): Promise<void> {
-  const at = await lstat(path);
-  if (at.isFile() && at.nlink === 1) return;
-  throw new SnapshotError({
+/**
+ * A compromised QEMU could put a link to a file of the host in place of its own, at any moment. What is copied is therefore the
+ * file that was opened and looked at, whatever has its name by then.
+ */
+async function copyPlainFile(from: string, to: string): Promise<void> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(from, flags).catch(() => undefined);
+  if (file === undefined) throw notPlain();
+  try {
+    if (!isPlain(await file.stat())) throw notPlain();
+    await copyFile(`/proc/self/fd/${file.fd}`, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  } finally {
+    await file.close();
+  }
+}
+
+function isPlain(at: Stats): boolean {
+  return at.isFile() && at.nlink === 1;
+}
+
+function notPlain(): SnapshotError {
+  return new SnapshotError({
     message: "Cannot save the machine: a file of QEMU's is not a plain file",
     outcome: "not_started",
   });

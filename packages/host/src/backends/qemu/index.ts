@@ -163,8 +163,7 @@ class QemuBackend implements Backend {
     }
     const found = { process, identity, directory, channel, console, start: "adopted", timings: {}, confinement: [] };
     const machine = new QemuMachine(found as ConstructorParameters<typeof QemuMachine>[0]);
-    // The former daemon may have died while it saved the machine.
-    if (!paused) await machine.goOn();
+    await machine.takeOver({ paused });
     return machine;
   }
 

@@ -1,4 +1,4 @@
-import { chownSync } from "node:fs";
+import { chownSync, lchownSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { deadline, VmBootTimeoutError, VmQemuCrashError } from "@mvm/protocol";
@@ -211,7 +211,8 @@ function prepare(host: LaunchHost, input: LaunchInput): Prepared {
 /** Under a root daemon each machine has a user of its own, which must own what it writes. */
 function giveTo({ directory, paths, uid }: LaunchInput): void {
   chownSync(directory, uid, uid);
-  chownSync(paths.disk.path, uid, uid);
+  // A machine that ran there before could have left a link to elsewhere.
+  lchownSync(paths.disk.path, uid, uid);
 }
 
 async function notConnected(gone: boolean, patienceMs: number, directory: string): Promise<Error> {

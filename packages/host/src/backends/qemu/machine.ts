@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Socket } from "node:net";
 import { deadline } from "@mvm/protocol";
 import type { Machine, MachineExit, MachineIdentity } from "../backend.js";
-import { captureMachine } from "./capture.js";
+import { abandonCapture, captureMachine } from "./capture.js";
 import { sockets } from "./command-line.js";
 import type { QemuProcess } from "./process.js";
 import { QmpClient } from "./qmp.js";
@@ -55,13 +55,10 @@ export class QemuMachine implements Machine {
     await (await this.monitor()).execute("cont");
   }
 
-  /** Lets a machine run that another daemon left stopped, in the middle of saving it perhaps. */
-  async goOn(): Promise<void> {
-    const monitor = await this.monitor();
-    const { status } = (await monitor.execute("query-status")) as { status?: string };
-    if (status === "running") return;
-    await monitor.execute("migrate_cancel").catch(() => undefined);
-    await monitor.execute("cont");
+  /** Ends what another daemon was doing with a machine, saving it perhaps, and lets it run unless it is to stay paused. */
+  async takeOver(options: { readonly paused: boolean }): Promise<void> {
+    await abandonCapture(await this.monitor(), this.#directory);
+    if (!options.paused) await this.resume();
   }
 
   async capture(target: string, options: { readonly disk: boolean }): Promise<{ memoryOffset: number }> {
@@ -87,7 +84,12 @@ export class QemuMachine implements Machine {
 
   /** Connected on first use: a start does not pay for it. */
   monitor(): Promise<QmpClient> {
-    this.#monitor ??= QmpClient.connect(join(this.#directory, sockets.qmp), deadline("qmp", this.identity.accel));
-    return this.#monitor;
+    if (this.#monitor !== undefined) return this.#monitor;
+    const connecting = QmpClient.connect(join(this.#directory, sockets.qmp), deadline("qmp", this.identity.accel));
+    const forget = (): void => void (this.#monitor === connecting && (this.#monitor = undefined));
+    // One that failed, or has closed, is made anew by the next who needs it.
+    connecting.then(({ closed }) => closed.then(forget), forget);
+    this.#monitor = connecting;
+    return connecting;
   }
 }

@@ -72,8 +72,13 @@ export class QmpClient {
   /** Connects and waits until the monitor answers. */
   static async connect(path: string, deadlineMs: number): Promise<QmpClient> {
     const client = new QmpClient(connect(path), deadlineMs);
-    await client.execute("qmp_capabilities");
-    return client;
+    try {
+      await client.execute("qmp_capabilities");
+      return client;
+    } catch (error) {
+      client.close();
+      throw error;
+    }
   }
 
   /** Runs one command. @throws {QmpCommandError | QmpConnectionError} */
