@@ -14,8 +14,8 @@ const pagesAt = 1024 * 1024;
 /** The head of a stream as QEMU writes it: magic, some words, the block's name and its mapped-ram header. */
 function head(change: Partial<Record<"length" | "version" | "page" | "bitmapAt" | "pagesAt", number>> = {}): Buffer {
   const before = Buffer.concat([
-    Buffer.from("QEVM\0\0\0\3", "latin1"),
-    Buffer.from("....mem of a machine....\3mem", "latin1"),
+    Buffer.from("QEVM\x00\x00\x00\x03", "latin1"),
+    Buffer.from("....mem of a machine....\x03mem", "latin1"),
   ]);
   const entry = Buffer.alloc(36);
   entry.writeBigUInt64BE(BigInt(change.length ?? memoryBytes), 0);
@@ -62,7 +62,8 @@ describe("findMappedRam", () => {
     let state = seed;
     const next = (below: number): number => (state = (state * 1103515245 + 12345) % 2 ** 31) % below;
     for (let round = 0; round < 5_000; round++) {
-      const bytes = round % 2 === 0 ? head() : Buffer.concat([Buffer.from("QEVM"), randomBytes(80), head().subarray(4)]);
+      const bytes =
+        round % 2 === 0 ? head() : Buffer.concat([Buffer.from("QEVM"), randomBytes(80), head().subarray(4)]);
       for (let flips = 1 + next(4); flips > 0; flips--) bytes[next(bytes.length)] = next(256);
       try {
         const found = findMappedRam(bytes, memoryBytes, fileBytes);

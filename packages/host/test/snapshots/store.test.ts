@@ -13,12 +13,11 @@ import { join } from "node:path";
 import { type Compatibility, newId, SnapshotError, SnapshotMismatchError } from "@mvm/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
 import { SnapshotStore } from "../../src/snapshots/snapshot-store.js";
-import type { StateFile } from "../../src/store/state-file.js";
 import { temporaryHome } from "../fixture/daemon.js";
 import { processBackend } from "../fixture/process-backend.js";
 import { dataRanges } from "../../src/backends/qemu/disks.js";
 import { digestFile } from "../../src/snapshots/digest.js";
-import { compatibility, sourceOf } from "./fixture.js";
+import { compatibility, source } from "./fixture.js";
 
 let home: string;
 let store: SnapshotStore;
@@ -46,7 +45,6 @@ async function manifestOf(id: string, name: string | null, directory: string) {
   const parts = await Promise.all(
     ["memory", "state"].map((part) => digestFile(join(directory, part), part, dataRanges)),
   );
-  const source: StateFile = sourceOf();
   const fits: Compatibility = compatibility;
   return {
     ...{ schema_version: 1 as const, id, name, created_at: "2025-01-01T00:00:00Z", frozen: true, labels: [] },
