@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Sandbox } from "@mvm/sdk";
 import { cpuSeconds, machinePids, pss, rss } from "./processes.mjs";
-import { median, ms, p95 } from "./stats.mjs";
 
 const mib = (bytes) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 const few = 5;
@@ -37,37 +36,4 @@ export async function measureDensity(daemonPid) {
   } finally {
     await Promise.all(sandboxes.map((sandbox) => sandbox.destroy()));
   }
-}
-
-const burst = 50;
-
-/** Fifty sandboxes asked for at once. */
-export async function measureBurst() {
-  const begin = performance.now();
-  const answered = [];
-  const ids = new Set();
-  const results = await Promise.allSettled(
-    Array.from({ length: burst }, async () => {
-      const sandbox = await Sandbox.create("python");
-      ids.add(sandbox.id);
-      const { exitCode } = await sandbox.commands.run(["true"]);
-      answered.push(performance.now() - begin);
-      if (exitCode !== 0) throw new Error(`exit code ${exitCode}`);
-      return sandbox;
-    }),
-  );
-  const alive = results.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
-  await Promise.all(alive.map((sandbox) => sandbox.destroy()));
-  for (let tries = 0; tries < 100 && machinePids(ids).length > 0; tries++) await sleep(100);
-  const left = machinePids(ids).length;
-  return [
-    [
-      `${burst} creates at once: answered`,
-      `${alive.length} of ${burst}, p50 ${ms(median(answered))}, p95 ${ms(p95(answered))}`,
-      "",
-      "all",
-      alive.length === burst,
-    ],
-    ["  machines left afterwards", String(left), "", "0", left === 0],
-  ];
 }

@@ -7,7 +7,8 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, homedir, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
-import { measureBurst, measureDensity } from "./density.mjs";
+import { measureBurst } from "./burst.mjs";
+import { measureDensity } from "./density.mjs";
 import { defaultTemplate, measureStarts } from "./start.mjs";
 import { measureFiles, measureFlood } from "./throughput.mjs";
 
@@ -36,7 +37,7 @@ const measure = async (what, run) => {
 };
 await measure("starts", () => measureStarts({ template, image, boot }));
 await measure("density", () => measureDensity(() => pid));
-await measure("burst", measureBurst);
+await measure("burst", () => measureBurst({ template, image }));
 await measure("1 GiB of output", () => measureFlood(() => pid));
 await measure("files", measureFiles);
 
