@@ -74,6 +74,8 @@ export interface MachineExit {
   readonly signal: string | null;
   /** `exit`: the process went by itself (guest power-off, crash); `kill`: this side ended it. */
   readonly by: "exit" | "kill";
+  /** The host killed it because it had used up the memory it is allowed. Absent where the host cannot tell. */
+  readonly oom?: boolean;
 }
 
 /** A running machine. One owner; ends exactly once. */
@@ -119,6 +121,8 @@ export interface Backend {
   readonly name: "qemu" | "memory";
   /** Makes order after a former daemon, before anything is started: its half-made templates and the machines that made them. */
   recover?(): Promise<void>;
+  /** Removes what machines that are gone have left outside of their directories. After recovery, and with every gc. */
+  tidy?(): Promise<void>;
   /** Facts about this host, cached; `refresh` probes again. */
   probe(options?: { refresh?: boolean; signal?: AbortSignal }): Promise<BackendReport>;
   /**

@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { deadline } from "@mvm/protocol";
 import { openAgentSession } from "../agent/session.js";
 import type { Machine } from "../backends/backend.js";
@@ -55,7 +56,9 @@ export function attachMachine(
   const oomBefore = oomKillsSeen();
   void machine.exited.then((exit) => {
     if (exit.by === "kill" || sandbox.live !== live) return;
-    const oom = exit.signal === "SIGKILL" && oomKillsSeen() > oomBefore;
+    // bubblewrap reports the signal that ended QEMU as a shell does.
+    const killed = exit.signal === "SIGKILL" || exit.code === 128 + constants.signals.SIGKILL;
+    const oom = exit.oom === true || (killed && oomKillsSeen() > oomBefore);
     void failSandbox(
       services,
       sandbox,

@@ -42,6 +42,7 @@ export async function recoverSandboxes(services: Services): Promise<RecoveryRepo
   for (let n = 0; n < adoptionsAtOnce; n++) workers.push(worker());
   await Promise.all(workers);
   reapUnknown(services, new Set(names));
+  for (const backend of services.backends) await backend.tidy?.();
   services.log.info(
     { recovered: report.recovered.length, removed: report.removed.length, quarantined: report.quarantined.length },
     "recovery finished",

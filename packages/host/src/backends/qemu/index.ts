@@ -21,6 +21,7 @@ import type { Guard } from "./helpers.js";
 import type { LaunchHost } from "./launch.js";
 import { QemuMachine } from "./machine.js";
 import { makeTemplate } from "./make-template.js";
+import { inGroup, MachineGroups } from "./machine-groups.js";
 import { machineFiles } from "./paths.js";
 import { type HostFacts, oldestQemu, probeHost } from "./probe.js";
 import { foundProcess } from "./process.js";
@@ -62,12 +63,14 @@ class QemuBackend implements Backend {
   readonly #templates: TemplateStore;
   readonly #kvm: KvmProbe;
   readonly #uids = new UidPool();
+  readonly #groups: MachineGroups;
   #facts: Promise<HostFacts> | undefined;
 
   constructor(options: QemuBackendOptions) {
     this.#options = options;
     this.#templates = new TemplateStore(options.home);
     this.#kvm = new KvmProbe(options.home, options.guard);
+    this.#groups = new MachineGroups(options.home);
   }
 
   async probe(options: { refresh?: boolean } = {}): Promise<BackendReport> {
@@ -85,6 +88,10 @@ class QemuBackend implements Backend {
     await Promise.all([this.#templates.sweep(), this.#kvm.sweep()]);
   }
 
+  async tidy(): Promise<void> {
+    await this.#groups.sweep();
+  }
+
   async start(spec: MachineSpec, options: StartOptions = {}): Promise<Machine> {
     const begin = performance.now();
     options.signal?.throwIfAborted();
@@ -92,7 +99,10 @@ class QemuBackend implements Backend {
     const accel = await this.#accelerator(spec.accel, facts, options);
     const boot = await this.#options.bootFiles();
     const host: LaunchHost = { binary: facts.qemu.path, features: facts.features, cageTools: facts.cageTools };
-    const parts: StartParts = { host, spec, accel, boot, uids: this.#uids, options };
+    const parts: StartParts = {
+      ...{ host, spec, accel, boot, options },
+      ...{ uids: this.#uids, groups: this.#groups, groupPlace: facts.cgroup.place },
+    };
     const begun = async (starting: Promise<QemuMachine>, preparedMs: number): Promise<QemuMachine> => {
       const machine = await starting;
       machine.timings["prepared_ms"] = preparedMs;
@@ -152,7 +162,7 @@ class QemuBackend implements Backend {
         () => 0,
       ),
     );
-    const process = foundProcess(identity);
+    const process = inGroup(foundProcess(identity), await this.#groups.find(identity.cookie));
     const [channel, console] = await Promise.all([
       tryConnect(join(directory, sockets.agent)),
       tryConnect(join(directory, sockets.console)),

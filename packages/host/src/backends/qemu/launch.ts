@@ -8,7 +8,8 @@ import { buildCage, type Cage, type CageTools, hasOwnUid } from "./cage.js";
 import { qemuCommandLine, sockets, type QemuCommandInput, type QemuFeatures, type StartMode } from "./command-line.js";
 import { connectWhenThere } from "./connect.js";
 import { QemuMachine } from "./machine.js";
-import { lastWords, spawnQemu } from "./process.js";
+import { inGroup, type MachineGroup } from "./machine-groups.js";
+import { lastWords, type QemuProcess, spawnQemu } from "./process.js";
 import { QmpClient } from "./qmp.js";
 import { systemDirectories } from "./tools.js";
 
@@ -39,6 +40,8 @@ export interface LaunchInput {
   readonly template: string | null;
   readonly debug?: boolean;
   readonly onSpawned?: ((identity: MachineIdentity) => Promise<void>) | undefined;
+  /** The control group it lives in; ended with it. */
+  readonly group?: MachineGroup | undefined;
 }
 
 /** Room for qcow2 tables and QEMU's log beyond the disk's nominal size. MiB. */
@@ -54,7 +57,7 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
   const mark = (phase: string): void => void (timings[phase] = performance.now() - begin);
   const { cage, command, state } = prepare(host, input);
   if (hasOwnUid({ tools: host.cageTools, needsKvm: input.accel === "kvm" })) giveTo(input);
-  const child = await spawnQemu(cage, command, input.directory);
+  const { process: child, grouped } = await spawnInGroup(cage, command, input);
   mark("spawned_ms");
   const identity: MachineIdentity = {
     pid: child.pid,
@@ -81,7 +84,7 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
     if (channel === undefined || console === undefined) throw await notConnected(gone, patience, input.directory);
     mark("connected_ms");
     const { start, directory } = input;
-    const confinement = cage.layers;
+    const confinement = grouped ? [...cage.layers, `cgroup:v${input.group?.version}`] : cage.layers;
     return new QemuMachine({
       process: child,
       identity,
@@ -95,6 +98,25 @@ export async function launch(host: LaunchHost, input: LaunchInput): Promise<Qemu
     });
   } catch (error) {
     await child.kill();
+    throw error;
+  }
+}
+
+/**
+ * The process of bubblewrap enters the group at once, so that what it starts is in it; QEMU itself, once its pid is known,
+ * so that it certainly is.
+ */
+async function spawnInGroup(
+  cage: Cage,
+  command: readonly string[],
+  { directory, group }: LaunchInput,
+): Promise<{ process: QemuProcess; grouped: boolean }> {
+  if (group === undefined) return { process: await spawnQemu(cage, command, directory), grouped: false };
+  try {
+    const process = inGroup(await spawnQemu(cage, command, directory, (pid) => void group.add(pid)), group);
+    return { process, grouped: await group.add(process.pid) };
+  } catch (error) {
+    await group.remove();
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { promisify } from "node:util";
 import type { CageTools } from "./cage.js";
+import { type CgroupFacts, probeCgroup } from "./cgroup.js";
 import type { QemuFeatures } from "./command-line.js";
 import { findProgram, findQemu, systemDirectories } from "./tools.js";
 
@@ -22,6 +23,7 @@ export interface HostFacts {
   } | null;
   readonly features: QemuFeatures;
   readonly cageTools: CageTools;
+  readonly cgroup: CgroupFacts;
   readonly kvmDevice: { readonly usable: boolean; readonly reason: string };
 }
 
@@ -46,6 +48,7 @@ export async function probeHost(): Promise<HostFacts> {
     qemu: path === null || version === null ? null : { path, version, ...binaryStamp(path) },
     features: { seccomp, ioUring },
     kvmDevice,
+    cgroup: probeCgroup(),
     cageTools: {
       bwrap,
       prlimit: findProgram("prlimit"),

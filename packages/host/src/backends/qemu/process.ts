@@ -26,10 +26,16 @@ const lookMs = 100;
 
 /**
  * Starts QEMU in its cage. Resolves when the process's pid is known, which is before QEMU has done anything.
+ * @param onStarted told of the pid of the first process, the cage's, as soon as there is one
  * @throws {VmDependencyError} a program of the command line cannot be started
  * @throws {VmQemuCrashError} it ended before its pid was known
  */
-export async function spawnQemu(cage: Cage, command: readonly string[], directory: string): Promise<QemuProcess> {
+export async function spawnQemu(
+  cage: Cage,
+  command: readonly string[],
+  directory: string,
+  onStarted?: (pid: number) => void,
+): Promise<QemuProcess> {
   // PDEATHSIG and process ownership follow the spawning thread; a worker that ends would take machines with it.
   if (!isMainThread) throw new Error("Cannot start a machine from a worker thread");
   const [program, ...args] = [...cage.prefix, ...command];
@@ -42,6 +48,7 @@ export async function spawnQemu(cage: Cage, command: readonly string[], director
       env: {},
       stdio: ["ignore", "ignore", log, cage.reportsPid ? "pipe" : "ignore"],
     });
+    if (child.pid !== undefined) onStarted?.(child.pid);
     const exited = new Promise<MachineExit>((resolve) => {
       child.once("exit", (code, signal) => resolve({ code, signal, by: killed ? "kill" : "exit" }));
       child.once("error", () => resolve({ code: null, signal: null, by: "exit" }));

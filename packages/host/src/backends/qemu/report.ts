@@ -61,6 +61,7 @@ export function qemuReport(facts: HostFacts, kvm: KvmVerdict): BackendReport {
         cageTools.prlimit !== null,
         cageTools.prlimit === null ? "prlimit is missing" : "open files, file size, no core",
       ),
+      layer("cgroup", facts.cgroup.place !== null, facts.cgroup.reason),
     ],
   };
 }

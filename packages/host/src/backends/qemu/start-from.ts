@@ -8,6 +8,8 @@ import { launch, type LaunchHost, type LaunchInput } from "./launch.js";
 import type { QemuMachine } from "./machine.js";
 import { capturedFiles, machineFiles } from "./paths.js";
 import type { Template } from "./template-store.js";
+import { type CgroupPlace, machineLimits } from "./cgroup.js";
+import type { MachineGroups } from "./machine-groups.js";
 import { bootTscKhz } from "./tsc.js";
 import type { UidPool } from "./uids.js";
 
@@ -18,6 +20,9 @@ export interface StartParts {
   readonly accel: Accelerator;
   readonly boot: BootFiles;
   readonly uids: UidPool;
+  readonly groups: MachineGroups;
+  /** Null where this host offers none. */
+  readonly groupPlace: CgroupPlace | null;
   readonly options: StartOptions;
 }
 
@@ -71,13 +76,14 @@ export async function startFromCapture(parts: StartParts, captured: CapturedStat
 }
 
 async function start(
-  { host, spec, accel, boot, uids, options }: StartParts,
+  { host, spec, accel, boot, uids, groups, groupPlace, options }: StartParts,
   how: Pick<LaunchInput, "mode" | "start" | "template">,
   ram: string | undefined,
 ): Promise<QemuMachine> {
   const { cpus, memoryMb, diskMb } = spec;
   const files = machineFiles(spec.directory);
   const uid = uids.next();
+  const group = groupPlace === null ? undefined : await groups.make(groupPlace, spec.sandboxId, machineLimits(spec));
   const machine = await launch(host, {
     cookie: spec.sandboxId,
     ...{ accel, cpus, memoryMb, diskMb, uid },
@@ -91,6 +97,7 @@ async function start(
     },
     ...how,
     onSpawned: options.onSpawned,
+    group,
   });
   void machine.exited.then(() => uids.free(uid));
   return machine;
