@@ -7,6 +7,7 @@ import { hostMayImport, ioModules, mayImport, pure } from "./layers.mjs";
 const root = resolve(import.meta.dirname, "..");
 const packageOf = {
   "@mvm/protocol": "protocol",
+  "@mvm/evidence": "evidence",
   "@mvm/images": "images",
   "@mvm/host": "host",
   "@mvm/sdk": "sdk",

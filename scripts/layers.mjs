@@ -1,10 +1,11 @@
 /** The architecture as data: which package may import which. `check-layers.mjs` fails on any other import. */
 export const mayImport = {
   protocol: [],
+  evidence: ["protocol"],
   images: ["protocol"],
-  host: ["protocol", "images"],
+  host: ["protocol", "images", "evidence"],
   sdk: ["protocol"],
-  cli: ["protocol", "sdk"],
+  cli: ["protocol", "sdk", "evidence"],
 };
 
 /** Folders inside the host: who may reach below. A backend is known by its interface only. */
