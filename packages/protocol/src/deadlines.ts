@@ -18,6 +18,8 @@ const guestDeadlines = {
   templateBuild: 60_000,
   /** Start of QEMU to WELCOME when a template or snapshot is restored. */
   restore: 10_000,
+  /** From the claim of a waiting machine to its answer; then another is started instead. */
+  poolClaim: 500,
   /** Agent's shutdown to the end of QEMU; then it is killed. */
   shutdown: 5_000,
   /** A file operation or agent request during which nothing arrives. */

@@ -58,6 +58,7 @@ export type {
   SandboxInfoDocument,
   TtlRequest,
 } from "./api/sandboxes.js";
+export type { PoolInfo, PoolRequest } from "./api/pools.js";
 export type {
   Compatibility,
   DetachRequest,

@@ -64,6 +64,8 @@ export const limits = {
   tags: 64,
   tagKeyLength: 63,
   tagValueLength: 255,
+  /** Machines that wait in one pool. */
+  poolSize: 64,
   /** Forks made by one call. */
   forksAtOnce: 64,
   /** A user's or group's name in the guest. */

@@ -40,6 +40,10 @@ export const registry: Registry = {
     prune: verb(() => import("./snapshot/prune.js")),
   }),
   fork: verb(() => import("./fork.js")),
+  pool: group("Keep started machines waiting, so that sandboxes begin at once", {
+    set: verb(() => import("./pool/set.js")),
+    ls: verb(() => import("./pool/ls.js")),
+  }),
   start: verb(() => import("./start.js")),
   stop: verb(() => import("./stop.js")),
   down: alias("stop"),

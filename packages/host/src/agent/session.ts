@@ -92,7 +92,7 @@ class Session implements AgentSession {
     return this.#welcome !== undefined;
   }
 
-  async refresh(): Promise<void> {
+  async refresh(become?: ResumeFields): Promise<void> {
     if (!this.greeted) {
       this.#greet();
       this.#watchHello();
@@ -101,7 +101,7 @@ class Session implements AgentSession {
     }
     if (this.#over !== undefined) throw this.#lost(this.#over, true);
     const refreshed = new Promise<void>((resolve, reject) => this.#refreshing.push({ resolve, reject }));
-    this.#outbox.message(FrameType.RESUME, 0, resumeMessage({ ...this.#options.resume, adopted: true }));
+    this.#outbox.message(FrameType.RESUME, 0, resumeMessage(become ?? { ...this.#options.resume, adopted: true }));
     await refreshed;
   }
 

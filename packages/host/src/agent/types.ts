@@ -50,9 +50,11 @@ export interface AgentSession {
   readonly greeted: boolean;
   /**
    * Sets the guest's clock right and reseeds its randomness after its vCPUs stood still; greets a guest that was adopted while
-   * it was paused. Resolves with the guest's answer. @throws like `ready`
+   * it was paused. Resolves with the guest's answer.
+   * @param become gives the guest another name and environment too
+   * @throws like `ready`
    */
-  refresh(): Promise<void>;
+  refresh(become?: ResumeFields): Promise<void>;
   /** Resolves when the session is over, with the reason; streams still open are rejected with OutcomeUnknownError before. */
   readonly closed: Promise<{ reason: "closed" | "machine_gone" | "protocol_violation"; detail: string }>;
   close(): void;

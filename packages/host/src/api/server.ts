@@ -15,6 +15,7 @@ import { lifecycleRoutes } from "./lifecycle.js";
 import { logRoutes } from "./logs.js";
 import { observeRoutes } from "./observe.js";
 import { portRoutes } from "./ports.js";
+import { poolRoutes } from "./pools.js";
 import { processControlRoutes, stdinRoutes } from "./process-input.js";
 import { processRoutes } from "./processes.js";
 import { runRoutes } from "./runs.js";
@@ -32,6 +33,7 @@ const jsonRoutes = [
   sandboxRoutes,
   lifecycleRoutes,
   snapshotRoutes,
+  poolRoutes,
   processRoutes,
   processControlRoutes,
   fileRoutes,

@@ -8,6 +8,7 @@ import { Names } from "../egress/resolve.js";
 import { openImages, type ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
 import { Meters } from "../observe/meters.js";
+import { Pools } from "../pool/pools.js";
 import { type Reaper, startReaper } from "../reaper/reaper.js";
 import { BackgroundTasks } from "../sandboxes/background-tasks.js";
 import { availableMb, defaultMemoryRule, memoryObstacle } from "../sandboxes/host-memory.js";
@@ -31,6 +32,8 @@ export interface DaemonOptions {
   /** Called when the daemon wants to end: asked by a client, or idle. */
   readonly onStop: (why: string) => void;
   readonly idleMs?: number;
+  /** Why the host needs its memory back, or undefined. Default: as the kernel tells. */
+  readonly memoryPressure?: () => string | undefined;
 }
 
 export interface Daemon {
@@ -63,6 +66,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     snapshots: new SnapshotStore(home.snapshots, home.snapshotKey),
     meters,
     egress: { operator: new OperatorFile(home.root, log), names: new Names() },
+    pools: new Pools(home.root, () => services, options.memoryPressure),
     queue: new StartQueue({
       slots: availableParallelism(),
       deadlineMs: queueDeadlineMs,
@@ -80,12 +84,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const api = await createApi({ services, idempotency, version, startedAt, stop: () => onStop("asked") }, log);
   const socket = await listenOnSocket(api.server, home.socket, log);
   const stopIdle = exitWhenIdle(registry, () => onStop("idle"), options.idleMs);
+  await services.pools.recover();
   log.info({ version, sandboxes: registry.size }, "serving");
   return {
     services,
     async close() {
       stopIdle();
       socket.close();
+      services.tasks.run("pools", () => services.pools.close());
       await releaseAll(services, deadline("drain") - 500);
       api.server.closeAllConnections();
       reaper.close();

@@ -25,8 +25,8 @@ export async function collectGarbage(services: Services, dryRun: boolean, now = 
   return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-function findGarbage({ home, registry }: Services, now: number): Garbage[] {
-  const known = new Set(registry.list().map(({ id }) => id));
+function findGarbage({ home, registry, pools }: Services, now: number): Garbage[] {
+  const known = new Set([...registry.list().map(({ id }) => id), ...pools.ids()]);
   return [
     ...names(home.sandboxes)
       .filter((name) => !known.has(name))

@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { deadline } from "@mvm/protocol";
 import { openAgentSession } from "../agent/session.js";
+import type { ResumeFields } from "../agent/types.js";
 import type { Machine } from "../backends/backend.js";
 import { Egress } from "../egress/egress.js";
 import { failSandbox } from "./fail.js";
@@ -33,12 +34,7 @@ export function attachMachine(
     helloDeadline: adopted ? "hello" : greeting,
     paused: greeting === "paused",
     machineExited: machine.exited,
-    resume: {
-      hostname: hostname(sandbox),
-      machineId: sandbox.machineId,
-      env,
-      adopted,
-    },
+    resume: { ...resumeFieldsOf(sandbox, env), adopted },
   });
   const egress = new Egress({
     host: services.egress,
@@ -76,6 +72,11 @@ export function attachMachine(
     );
   });
   return live;
+}
+
+/** What makes a machine this sandbox and no other. */
+export function resumeFieldsOf(sandbox: Sandbox, env: Readonly<Record<string, string>>): ResumeFields {
+  return { hostname: hostname(sandbox), machineId: sandbox.machineId, env };
 }
 
 /** Longest time from the greeting to the agent's answer. Milliseconds. */

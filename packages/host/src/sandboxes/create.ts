@@ -3,8 +3,10 @@ import { isSandboxError, newId, type EndReason, type SandboxUnavailable } from "
 import type { Plan } from "../admission/plan.js";
 import type { Backend, CapturedState, Progress } from "../backends/backend.js";
 import { fault } from "../observe/fault.js";
+import { giveSpare, wakeSpare } from "../pool/spare.js";
 import { sandboxLayout } from "../store/layout.js";
 import { writeFileAtomic } from "../store/atomic.js";
+import { endMachine } from "./end-machine.js";
 import { expiryAfter } from "./expiry.js";
 import { failSandbox } from "./fail.js";
 import { persist } from "./persist.js";
@@ -29,44 +31,64 @@ export interface CreateOptions {
 
 /**
  * Creates a sandbox from an admitted plan. It is wholly there when this resolves, and wholly gone when it rejects: no
- * machine, no files, its name free.
+ * machine, no files, its name free. Takes a machine that waits in the pool where there is one; one that turns out dead costs
+ * nothing but time.
  */
 export async function createSandbox(
   services: Services,
-  { plan, backend }: { plan: Plan; backend: Backend },
+  admitted: { plan: Plan; backend: Backend },
   options: CreateOptions,
 ): Promise<Sandbox> {
   const began = performance.now();
+  const { plan, backend } = admitted;
   const image = await services.images.ready(plan.image, options);
   options.signal.throwIfAborted();
   const { name, digest } = image.record;
+  const idempotency = options.idempotency ?? null;
+  const spare = options.captured === undefined ? services.pools.claim(plan, digest) : undefined;
+  if (spare !== undefined) {
+    try {
+      giveSpare(spare, plan, idempotency);
+      return await bringUp(services, spare, options, () => wakeSpare(spare, began));
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (isSandboxError(error) && error.code === "NAME_TAKEN") throw error;
+      services.log.warn({ sandbox: spare.id, err: (error as Error).message }, "machine of the pool not usable");
+    }
+  }
   const id = newId("sbx");
-  const sandbox = newSandbox({
-    id,
-    plan,
-    backend,
-    image: { name, digest },
-    files: sandboxLayout(services.home.sandboxes, id),
-    idempotency: options.idempotency ?? null,
+  const files = sandboxLayout(services.home.sandboxes, id);
+  const sandbox = newSandbox({ id, plan, backend, image: { name, digest }, files, idempotency });
+  const { waitReady, onProgress, onNotice, captured } = options;
+  return await bringUp(services, sandbox, options, async (signal) => {
+    await startMachine(services, sandbox, {
+      ...{ imagePath: image.path, env: plan.env, keepDisk: false, signal, onProgress, onNotice, waitReady, began },
+      ...(captured && { captured }),
+    });
   });
-  services.registry.add(sandbox);
+}
+
+/** Takes the name, journals, gets the machine, and makes it a running sandbox; or leaves nothing. */
+async function bringUp(
+  services: Services,
+  sandbox: Sandbox,
+  options: CreateOptions,
+  start: (signal: AbortSignal) => Promise<void>,
+): Promise<Sandbox> {
   const settle = beginStarting(sandbox, options.signal);
   try {
+    services.registry.add(sandbox);
     fault("create.before-journal");
     mkdirSync(sandbox.files.directory, { mode: 0o700, recursive: true });
     persist(sandbox);
     fault("create.after-journal");
-    const { waitReady, onProgress, onNotice } = options;
-    const signal = settle.signal;
-    await startMachine(services, sandbox, {
-      ...{ imagePath: image.path, env: plan.env, keepDisk: false, signal, onProgress, onNotice, waitReady, began },
-      ...(options.captured && { captured: options.captured }),
-    });
+    await start(settle.signal);
     fault("create.after-ready");
     becomeRunning(services, sandbox);
     fault("create.after-running");
     return sandbox;
   } catch (error) {
+    await endMachine(services, sandbox);
     await discard(services, sandbox, error);
     throw settle.signal.aborted ? settle.signal.reason : error;
   } finally {

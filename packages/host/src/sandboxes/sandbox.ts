@@ -41,18 +41,19 @@ export interface Starting {
 /** One sandbox as the daemon holds it. The verbs are functions beside this file; each has one file. */
 export interface Sandbox {
   readonly id: string;
-  readonly plan: Plan;
+  /** What it is made of. Only a machine of the pool changes its plan: when it becomes somebody's sandbox. */
+  plan: Plan;
   readonly backend: Backend;
   readonly image: { readonly name: string; readonly digest: string };
   readonly files: SandboxLayout;
   /** 32 hex digits; the same for the whole life of the sandbox. */
   readonly machineId: string;
-  readonly createdAt: string;
+  createdAt: string;
   readonly logs: SandboxLogs;
   readonly events: EventEmitter<SandboxEvents>;
   readonly processes: ProcessTable;
   readonly ports: PortTable;
-  readonly idempotency: { readonly key: string; readonly body_sha256: string } | null;
+  idempotency: { readonly key: string; readonly body_sha256: string } | null;
   state: SandboxState;
   reason: EndReason | null;
   detached: boolean;

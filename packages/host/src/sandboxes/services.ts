@@ -5,6 +5,7 @@ import type { ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
 import type { Meters } from "../observe/meters.js";
 import type { Reaper } from "../reaper/reaper.js";
+import type { Pools } from "../pool/pools.js";
 import type { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
 import type { BackgroundTasks } from "./background-tasks.js";
@@ -23,6 +24,7 @@ export interface Services {
   readonly ceilings: Ceilings;
   readonly tasks: BackgroundTasks;
   readonly snapshots: SnapshotStore;
+  readonly pools: Pools;
   readonly meters: Meters;
   readonly egress: EgressHost;
 }
