@@ -54,6 +54,7 @@ export function giveSpare(sandbox: Sandbox, plan: Plan, idempotency: Sandbox["id
   sandbox.createdAt = new Date().toISOString();
   sandbox.detached = plan.detach;
   sandbox.owner = plan.owner;
+  sandbox.network = plan.network;
 }
 
 /**
@@ -64,11 +65,16 @@ export async function wakeSpare(sandbox: Sandbox, began: number): Promise<void> 
   const { live, plan } = sandbox;
   if (live === null) throw unavailable(sandbox, "claim");
   const claimed = performance.now() - began;
-  const { machine, session } = live;
+  const { machine, session, egress } = live;
   sandbox.clock.go();
   const patience = deadline("poolClaim", machine.identity.accel);
   await within(
-    Promise.all([machine.resume(), session.refresh(resumeFieldsOf(sandbox, plan.env))]),
+    // All of it is on its way at once; the guest takes it in this order.
+    Promise.all([
+      machine.resume(),
+      session.refresh(resumeFieldsOf(sandbox, plan.env)),
+      egress.setPolicy(sandbox.network),
+    ]),
     patience,
     "pool-claim",
   );
