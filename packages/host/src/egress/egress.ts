@@ -131,7 +131,7 @@ export class Egress {
       failure = error;
       guest.reset();
       open.abort.abort(error);
-      open.socket?.resetAndDestroy();
+      open.socket?.destroy();
     }
     this.#report(open, failure);
     await guest.over;

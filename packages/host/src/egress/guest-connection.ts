@@ -6,7 +6,8 @@ export class GuestConnection {
   readonly over: Promise<boolean>;
   readonly #stream: AgentStream;
   #chunks: Uint8Array[] = [];
-  #ended = false;
+  /** `ended`: the program sends no more. `broken`: its side is gone. */
+  #inbound: "open" | "ended" | "broken" = "open";
   #wake: (() => void) | undefined;
 
   constructor(session: AgentSession, connection: number) {
@@ -19,11 +20,11 @@ export class GuestConnection {
           this.#chunks.push(Uint8Array.from(data));
           this.#notify();
         },
-        onEnd: () => this.#finish(),
+        onEnd: () => this.#finish("ended"),
       },
     );
     const done = (orderly: boolean): boolean => {
-      this.#finish();
+      this.#finish("broken");
       return orderly;
     };
     this.over = this.#stream.result.then(
@@ -32,10 +33,11 @@ export class GuestConnection {
     );
   }
 
-  /** The next bytes, or null at their end. Credit is the caller's to give back. */
+  /** The next bytes, or null at their end. Credit is the caller's to give back. Rejects when the guest's side breaks off. */
   async read(): Promise<Uint8Array | null> {
     while (this.#chunks.length === 0) {
-      if (this.#ended) return null;
+      if (this.#inbound === "ended") return null;
+      if (this.#inbound === "broken") throw new Error("the guest's side is gone");
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
     return this.#chunks.shift() ?? null;
@@ -63,11 +65,11 @@ export class GuestConnection {
   /** The program in the guest sees a reset. */
   reset(): void {
     this.#stream.cancel();
-    this.#finish();
+    this.#finish("broken");
   }
 
-  #finish(): void {
-    this.#ended = true;
+  #finish(how: "ended" | "broken"): void {
+    if (this.#inbound === "open") this.#inbound = how;
     this.#notify();
   }
 
