@@ -54,7 +54,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const meters = new Meters();
   registry.onAdd = (sandbox) => meters.watch(sandbox);
   const images = options.images ?? openImages(home.root, meters);
-  const reaper = startReaper(log);
+  const reaper = startReaper(log, home.root);
   const services: Services = {
     home,
     log,

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Logger } from "../observe/log.js";
+import { endFormerReapers, reaperName } from "./former.js";
 import { reaperScript } from "./script.js";
 
 export interface ReapedProcess {
@@ -15,26 +16,37 @@ export interface ReapedProcess {
 export interface Reaper {
   /** From now on this process dies with the daemon. */
   add(process: ReapedProcess): void;
-  /** From now on this process survives the daemon. */
+  /** From now on this process survives the daemon, until the host has been up for so long. Milliseconds. */
+  outlive(process: ReapedProcess, untilUptimeMs: number): void;
+  /** From now on the reaper leaves this process alone. */
   remove(process: ReapedProcess): void;
   readonly pid: number | undefined;
-  /** Ends the reaper; what is still on its list is killed. */
+  /** Ends the reaper; what is to die with the daemon is killed, and what outlives it is waited for. */
   close(): void;
 }
 
 const restartDelayMs = 200;
 
-export function startReaper(log: Logger): Reaper {
-  const listed = new Map<string, ReapedProcess>();
+/**
+ * Starts the reaper of a daemon and ends those of former ones.
+ * @param home the state root; the caller holds its lock
+ */
+export function startReaper(log: Logger, home: string): Reaper {
+  /** What the reaper was told last of each process. */
+  const listed = new Map<string, string>();
   let closed = false;
   let child: ChildProcess | undefined;
 
-  const send = (verb: "add" | "del", { pid, startTime }: ReapedProcess): void => {
+  const send = (line: string): void => {
     // Small writes to the pipe are made at once by libuv: the line has left this process when write returns.
-    if (child?.stdin?.writable === true) child.stdin.write(`${verb} ${pid} ${startTime}\n`);
+    if (child?.stdin?.writable === true) child.stdin.write(line);
+  };
+  const tell = (process: ReapedProcess, line: string): void => {
+    listed.set(key(process), line);
+    send(line);
   };
   const launch = (): void => {
-    const started = spawn("/bin/sh", ["-c", reaperScript, "mvm-reaper"], {
+    const started = spawn("/bin/sh", ["-c", reaperScript, reaperName, home], {
       stdio: ["pipe", "ignore", "ignore"],
       detached: true,
       cwd: "/",
@@ -51,16 +63,19 @@ export function startReaper(log: Logger): Reaper {
     });
     started.unref();
     (started.stdin as unknown as { unref?: () => void }).unref?.();
-    for (const process of listed.values()) send("add", process);
+    for (const line of listed.values()) send(line);
   };
   launch();
+  endFormerReapers(home, child?.pid);
   return {
     add(process) {
-      listed.set(key(process), process);
-      send("add", process);
+      tell(process, `add ${process.pid} ${process.startTime}\n`);
+    },
+    outlive(process, untilUptimeMs) {
+      tell(process, `ttl ${process.pid} ${process.startTime} ${Math.ceil(untilUptimeMs / 1000)}\n`);
     },
     remove(process) {
-      if (listed.delete(key(process))) send("del", process);
+      if (listed.delete(key(process))) send(`del ${process.pid} ${process.startTime}\n`);
     },
     get pid() {
       return child?.pid;

@@ -12,6 +12,7 @@ import { failSandbox } from "./fail.js";
 import { persist } from "./persist.js";
 import { removeDirectory } from "./remove-files.js";
 import { newSandbox, type Sandbox } from "./sandbox.js";
+import { outliveDaemon } from "./outlive.js";
 import type { Services } from "./services.js";
 import { startMachine } from "./start-machine.js";
 import { moveTo } from "./state.js";
@@ -130,7 +131,7 @@ function becomeRunning(services: Services, sandbox: Sandbox): void {
   if (detached) {
     if (Object.keys(plan.env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(plan.env));
     persist(sandbox);
-    if (sandbox.identity !== null) services.reaper.remove(sandbox.identity);
+    outliveDaemon(services, sandbox);
   } else if (sandbox.expiry !== null) {
     persist(sandbox);
   }

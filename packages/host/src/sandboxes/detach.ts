@@ -2,6 +2,7 @@ import type { DetachRequest } from "@mvm/protocol";
 import { fault } from "../observe/fault.js";
 import { writeFileAtomic } from "../store/atomic.js";
 import { persist } from "./persist.js";
+import { outliveDaemon } from "./outlive.js";
 import type { Sandbox } from "./sandbox.js";
 import { savedEnv } from "./saved-env.js";
 import type { Services } from "./services.js";
@@ -31,7 +32,7 @@ export function detachSandbox(services: Services, sandbox: Sandbox, request: Det
     throw error;
   }
   fault("detach.after-journal");
-  if (sandbox.identity !== null) services.reaper.remove(sandbox.identity);
+  outliveDaemon(services, sandbox);
   sandbox.logs.event("detached", { owner: sandbox.owner });
   sandbox.events.emit("detached");
 }

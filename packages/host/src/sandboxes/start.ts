@@ -1,6 +1,7 @@
 import type { Progress } from "../backends/backend.js";
 import { beginStarting, failIfLost } from "./create.js";
 import { persist } from "./persist.js";
+import { outliveDaemon } from "./outlive.js";
 import type { Sandbox } from "./sandbox.js";
 import { savedEnv } from "./saved-env.js";
 import type { Services } from "./services.js";
@@ -40,7 +41,7 @@ export async function startSandbox(services: Services, sandbox: Sandbox, options
     sandbox.clock.go();
     sandbox.readyAt = new Date().toISOString();
     persist(sandbox);
-    if (sandbox.detached && sandbox.identity !== null) services.reaper.remove(sandbox.identity);
+    outliveDaemon(services, sandbox);
   } finally {
     start.done();
     failIfLost(services, sandbox);

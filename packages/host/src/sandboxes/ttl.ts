@@ -4,6 +4,7 @@ import { destroySandbox } from "./destroy.js";
 import { expiryAfter, remainingMs } from "./expiry.js";
 import { longTimer } from "./long-timer.js";
 import { persist } from "./persist.js";
+import { outliveDaemon } from "./outlive.js";
 import type { Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
 import { unavailable } from "./state.js";
@@ -14,6 +15,7 @@ const noticeMs = 60_000;
 /** Sets the timers of a sandbox's expiry, in place of earlier ones. */
 export function armTtl(services: Services, sandbox: Sandbox): void {
   for (const timer of sandbox.timers.splice(0)) timer.cancel();
+  outliveDaemon(services, sandbox);
   const { expiry } = sandbox;
   if (expiry === null) return;
   const left = remainingMs(expiry);

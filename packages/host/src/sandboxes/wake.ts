@@ -3,6 +3,7 @@ import { fault } from "../observe/fault.js";
 import { backendOf, requireFitting } from "../snapshots/restore.js";
 import { beginStarting, failIfLost } from "./create.js";
 import { persist, persistIfPossible } from "./persist.js";
+import { outliveDaemon } from "./outlive.js";
 import type { Sandbox } from "./sandbox.js";
 import { savedEnv } from "./saved-env.js";
 import type { Services } from "./services.js";
@@ -44,7 +45,7 @@ export async function wakeSandbox(services: Services, sandbox: Sandbox, options:
       beforeRun: () => {
         fault("wake.before-journal");
         // From that journal entry on its machine must outlive this daemon: there is no other way back.
-        if (sandbox.detached && sandbox.identity !== null) services.reaper.remove(sandbox.identity);
+        outliveDaemon(services, sandbox);
         persist(sandbox, { state: "running" });
         fault("wake.after-journal");
         ran = true;
