@@ -9,6 +9,7 @@ import { cpus, homedir, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { measureBurst } from "./burst.mjs";
 import { measureDensity } from "./density.mjs";
+import { measureLifecycle, measurePool } from "./lifecycle.mjs";
 import { defaultTemplate, measureStarts } from "./start.mjs";
 import { measureFiles, measureFlood } from "./throughput.mjs";
 
@@ -36,6 +37,8 @@ const measure = async (what, run) => {
   rows.push(...(await run()));
 };
 await measure("starts", () => measureStarts({ template, image, boot }));
+await measure("lifecycle", () => measureLifecycle({ template, image }));
+await measure("pool", measurePool);
 await measure("density", () => measureDensity(() => pid));
 await measure("burst", () => measureBurst({ template, image }));
 await measure("1 GiB of output", () => measureFlood(() => pid));

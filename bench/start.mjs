@@ -10,7 +10,7 @@ const bench = import.meta.dirname;
 const mvmctl = join(bench, "..", "mvmctl");
 
 /** A floor run in a process of its own; `boot` makes it a cold boot. */
-function floor(template, image, boot) {
+export function floor(template, image, boot) {
   const args = [join(bench, "floor.mjs"), template, image, ...(boot === undefined ? [] : [boot.directory])];
   const env = { ...process.env, TSC_KHZ: String(boot?.tscKhz ?? "") };
   return JSON.parse(execFileSync(process.execPath, args, { env, timeout: 120_000 }).toString());
