@@ -1,6 +1,7 @@
 import type { CreateRequest } from "@mvm/protocol";
 import { limits } from "@mvm/protocol";
 import { accelerator, isolation, profile } from "../args/choice.js";
+import { timeToDetach } from "../args/duration.js";
 import { envAssignment, envRecord } from "../args/env-assignment.js";
 import { hostFile } from "../args/host-path.js";
 import { hostRule } from "../args/host-rule.js";
@@ -25,6 +26,7 @@ export const sandboxOptions = {
   disk: option(disk, "Writable disk, such as 2G", {
     defaultText: `${limits.diskDefaultMb / 1024}G`,
   }),
+  idle: option(timeToDetach, "Destroy it after this long without use, such as 10m"),
   env: list(envAssignment, "Environment variable of the guest"),
   secret: list(secretBinding, "Stored secret NAME, seen in the guest as a placeholder in ENV"),
   "allow-host": list(hostRule, "Host the guest may reach; port 443 unless given"),
@@ -52,6 +54,7 @@ export function createRequest(values: Values): CreateRequest {
     cpu: values.cpus,
     memory_mb: values.memory,
     disk_mb: values.disk,
+    idle_seconds: values.idle,
     env: envRecord(values.env),
     tags: values.tag.length === 0 ? undefined : Object.fromEntries(values.tag),
     backend: values.backend,

@@ -12,6 +12,7 @@ export interface Plan {
   readonly memoryMb: number;
   readonly diskMb: number;
   readonly ttlSeconds: number | null;
+  readonly idleSeconds: number | null;
   readonly env: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly backend: string;
@@ -36,6 +37,7 @@ export function planOf(request: CreateRequest): Plan {
     memoryMb: request.memory_mb ?? limits.memoryDefaultMb,
     diskMb: request.disk_mb ?? limits.diskDefaultMb,
     ttlSeconds: request.ttl_seconds ?? null,
+    idleSeconds: request.idle_seconds ?? null,
     env: request.env ?? {},
     tags: request.tags ?? {},
     backend: request.backend ?? "qemu",

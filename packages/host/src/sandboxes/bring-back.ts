@@ -7,6 +7,7 @@ import { bindAgain } from "../ports/bind-again.js";
 import type { StateFile } from "../store/state-file.js";
 import { attachMachine } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
+import { armIdle } from "./idle.js";
 import { persist, fromStateFile } from "./persist.js";
 import { reapLeftovers } from "./reap.js";
 import { removeAllButEvidence, removeUnfinished } from "./remove-files.js";
@@ -42,6 +43,7 @@ export async function bringBack(services: Services, state: StateFile, backend: B
     await removeCold(services, sandbox);
   }
   armTtl(services, sandbox);
+  armIdle(services, sandbox);
   return sandbox;
 }
 

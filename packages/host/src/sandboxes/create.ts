@@ -9,6 +9,7 @@ import { writeFileAtomic } from "../store/atomic.js";
 import { endMachine } from "./end-machine.js";
 import { expiryAfter } from "./expiry.js";
 import { failSandbox } from "./fail.js";
+import { armIdle } from "./idle.js";
 import { persist } from "./persist.js";
 import { removeDirectory } from "./remove-files.js";
 import { newSandbox, type Sandbox } from "./sandbox.js";
@@ -136,6 +137,7 @@ function becomeRunning(services: Services, sandbox: Sandbox): void {
     persist(sandbox);
   }
   armTtl(services, sandbox);
+  armIdle(services, sandbox);
   services.log.info(
     { sandbox: sandbox.id, accel: sandbox.identity?.accel, start: sandbox.boot?.start, ms: sandbox.boot?.totalMs },
     "sandbox running",

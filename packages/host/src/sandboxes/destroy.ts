@@ -32,6 +32,7 @@ async function run(services: Services, sandbox: Sandbox, reason: EndReason): Pro
   await sandbox.stopping?.catch(() => undefined);
   await sandbox.failing;
   for (const timer of sandbox.timers.splice(0)) timer.cancel();
+  sandbox.idleTimer?.cancel();
   if (sandbox.state !== "destroyed") {
     // A sandbox that had failed keeps that reason: it is what its owner wants to know.
     moveTo(sandbox, "destroyed", sandbox.state === "failed" ? (sandbox.reason ?? reason) : reason);

@@ -35,6 +35,7 @@ export function infoOf(sandbox: Sandbox): SandboxInfoDocument {
     created_at: sandbox.createdAt,
     ready_at: sandbox.readyAt,
     expires_at: sandbox.expiry?.at ?? null,
+    idle_seconds: plan.idleSeconds,
     ended_at: sandbox.endedAt,
     ports: sandbox.ports.list(),
     confinement: confinementOf(sandbox),

@@ -9,6 +9,7 @@ export async function releaseAll(services: Services, deadlineMs: number): Promis
   const work: Promise<unknown>[] = [];
   for (const sandbox of services.registry.list()) {
     for (const timer of sandbox.timers.splice(0)) timer.cancel();
+    sandbox.idleTimer?.cancel();
     if (sandbox.detached && sandbox.starting === null && sandbox.destroying === null) {
       const { live } = sandbox;
       if (live === null) continue;

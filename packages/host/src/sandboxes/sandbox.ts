@@ -83,6 +83,9 @@ export interface Sandbox {
   /** Open connections the sandbox lives for. */
   leases: number;
   timers: { cancel(): void }[];
+  /** `performance.now()` of the last call that reached the guest. */
+  usedAt: number;
+  idleTimer: { cancel(): void } | null;
 }
 
 type Given = Pick<Sandbox, "id" | "plan" | "backend" | "image" | "files" | "idempotency">;
@@ -119,6 +122,8 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     lost: null,
     leases: 0,
     timers: [],
+    usedAt: performance.now(),
+    idleTimer: null,
     ...given,
     ...restored,
   };

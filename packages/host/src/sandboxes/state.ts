@@ -20,7 +20,10 @@ export function moveTo(sandbox: Sandbox, state: SandboxState, reason: EndReason 
  */
 export function requireLive(sandbox: Sandbox, operation: string): Live {
   const { live, state, stopping, destroying, failing } = sandbox;
-  if (live !== null && state === "running" && stopping === null && destroying === null && failing === null) return live;
+  if (live !== null && state === "running" && stopping === null && destroying === null && failing === null) {
+    sandbox.usedAt = performance.now();
+    return live;
+  }
   throw unavailable(sandbox, operation);
 }
 

@@ -57,6 +57,7 @@ export const StateFileSchema = Type.Object(
     created_at: Type.String(),
     ready_at: nullable(Type.String()),
     ended_at: nullable(Type.String()),
+    idle_seconds: Type.Optional(nullable(Type.Integer({ minimum: 1 }))),
     expiry: nullable(Type.Object({ at: Type.String(), atUptimeMs: Type.Number(), bootId: Type.String() }, strict)),
     identity: nullable(IdentitySchema),
     confinement: Type.Array(Type.String()),

@@ -102,3 +102,18 @@ test.each([0, -1, 1.5e300, "5", 31 * 24 * 3600])("refuses %j as a time to live",
   const { status } = await api.json("PUT", `/v1/sandboxes/${id}/ttl`, { ttl_seconds });
   expect(status).toBe(400);
 });
+
+test("a sandbox nobody uses ends as idle; commands and calls keep it, what runs in the background does not", async () => {
+  const { api } = await testDaemon();
+  const lease = await api.stream("POST", "/v1/sandboxes", { name: "used", idle_seconds: 1 });
+  await lease.until("created");
+  expect((await api.json("GET", "/v1/sandboxes/used")).body.idle_seconds).toBe(1);
+  const began = performance.now();
+  // A command in the foreground that takes longer than the idle time.
+  const command = await api.lines("POST", "/v1/sandboxes/used/processes", { argv: ["sleep", "1.6"] });
+  expect(command.at(-1)?.["result"].exit_code).toBe(0);
+  await api.lines("POST", "/v1/sandboxes/used/processes", { argv: ["sleep", "600"], background: true });
+  const ended = await lease.until("ended");
+  expect(ended).toMatchObject({ state: "destroyed", reason: "idle" });
+  expect(performance.now() - began).toBeGreaterThan(2_500);
+});

@@ -24,6 +24,8 @@ export const CreateRequestSchema = Type.Object(
     ttl_seconds: Type.Optional(
       nullable(Type.Integer({ minimum: limits.ttlMinSeconds, maximum: limits.ttlMaxSeconds })),
     ),
+    /** Seconds without use after which it is destroyed. Absent: never for that reason. */
+    idle_seconds: Type.Optional(Type.Integer({ minimum: limits.ttlMinSeconds, maximum: limits.ttlMaxSeconds })),
     env: Type.Optional(env),
     tags: Type.Optional(tags),
     backend: Type.Optional(Type.String({ minLength: 1, maxLength: 32 })),
@@ -72,6 +74,7 @@ export const SandboxInfoSchema = Type.Object(
     created_at: time,
     ready_at: nullable(time),
     expires_at: nullable(time),
+    idle_seconds: nullable(count),
     ended_at: nullable(time),
     ports: Type.Array(PortInfoSchema),
     confinement: Type.Array(ConfinementSchema),

@@ -7,4 +7,5 @@ export { idempotencyHeader, newIdempotencyKey, retryOnce, validateIdempotencyKey
 export { launchDaemon } from "./launch.js";
 export { ndjson } from "./ndjson.js";
 export { probe } from "./probe.js";
+export { retryTransient } from "./retry.js";
 export { checkSocket } from "./socket.js";

@@ -11,6 +11,7 @@ import {
   idempotencyHeader,
   newIdempotencyKey,
   retryOnce,
+  retryTransient,
   validateIdempotencyKey,
 } from "../client/index.js";
 import { Lease } from "./lease.js";
@@ -82,5 +83,5 @@ export async function createSandbox(options: CreateOptions): Promise<Created> {
   };
   const client = new DaemonClient(options);
   const attempt = () => openCreated(client, call, options);
-  return options.detach === true ? retryOnce(attempt) : attempt();
+  return await retryTransient(() => (options.detach === true ? retryOnce(attempt) : attempt()), options.signal);
 }

@@ -32,6 +32,11 @@ export interface SandboxSpec {
   readonly diskMb?: number | undefined;
   /** Seconds, 1 to 30 days, after which it is destroyed. @default none, unless detached: then it has to be given */
   readonly ttlSeconds?: number | undefined;
+  /**
+   * Seconds, 1 to 30 days, without use after which it is destroyed: no call reached the guest, no command in the foreground ran.
+   * @default never for that reason
+   */
+  readonly idleSeconds?: number | undefined;
   /** Environment of every command. Not for credentials: use `secrets`. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;

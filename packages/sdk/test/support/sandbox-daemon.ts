@@ -25,6 +25,7 @@ export function infoDocument(fields: Partial<SandboxInfoDocument> = {}): Sandbox
     created_at: "2025-01-01T00:00:00.000Z",
     ready_at: null,
     expires_at: null,
+    idle_seconds: null,
     ended_at: null,
     ports: [],
     confinement: [],
