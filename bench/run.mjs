@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { measureBurst } from "./burst.mjs";
 import { measureDensity } from "./density.mjs";
 import { measureLifecycle, measurePool } from "./lifecycle.mjs";
+import { measureEgress } from "./egress.mjs";
 import { defaultTemplate, measureStarts } from "./start.mjs";
 import { measureFiles, measureFlood } from "./throughput.mjs";
 
@@ -43,6 +44,7 @@ await measure("density", () => measureDensity(() => pid));
 await measure("burst", () => measureBurst({ template, image }));
 await measure("1 GiB of output", () => measureFlood(() => pid));
 await measure("files", measureFiles);
+await measure("egress", measureEgress);
 
 const table = rows.map(
   ([what, value, against, goal, met]) =>

@@ -1,5 +1,12 @@
 import type { Socket } from "node:net";
-import { type Accelerator, deadline, limits, type NetworkPolicyDocument, type NetworkRule } from "@mvm/protocol";
+import {
+  type Accelerator,
+  deadline,
+  limits,
+  type NetworkPolicyDocument,
+  type NetworkRule,
+  OutcomeUnknownError,
+} from "@mvm/protocol";
 import type { AgentSession } from "../agent/types.js";
 import { type EgressDecision, Refusal, type RefusalReason } from "./decision.js";
 import { dial } from "./dial.js";
@@ -67,7 +74,7 @@ export class Egress {
 
   /**
    * Tells the guest which names to answer; resolves when it does. Without rules there is nothing to tell.
-   * @throws what the guest's agent answers
+   * @throws {SandboxError} what the guest's agent answers, or that it does not
    */
   async announce(): Promise<void> {
     if (this.#rules.guest.length === 0 && !this.#announced) return;
@@ -76,7 +83,11 @@ export class Egress {
     let timer: NodeJS.Timeout | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        timer = setTimeout(() => reject(new Error("no answer to the network policy")), deadline("agentRequest", accel));
+        const late = (): void => {
+          const message = "Cannot tell the guest of its network policy: no answer; on the host it decides already";
+          reject(new OutcomeUnknownError({ message }));
+        };
+        timer = setTimeout(late, deadline("agentRequest", accel));
         const stream = session.open(
           { op: "egress", allow: this.#rules.guest },
           {

@@ -17,7 +17,7 @@ export class GuestConnection {
         manualCredit: true,
         onData: (data) => {
           // The channel's buffer is reused as soon as this returns.
-          this.#chunks.push(Uint8Array.from(data));
+          this.#chunks.push(Buffer.from(data));
           this.#notify();
         },
         onEnd: () => this.#finish("ended"),
