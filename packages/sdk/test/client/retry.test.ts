@@ -12,7 +12,7 @@ function failing(...errors: unknown[]): { calls: number; call: () => Promise<str
   return seen;
 }
 const crash = (outcome: "not_started" | "unknown") =>
-  createError("VM_QEMU_CRASH", { message: "Cannot start", outcome });
+  createError("VM_CRASHED", { message: "Cannot start", outcome });
 
 test("a passing failure before anything happened is tried again", async () => {
   const seen = failing(crash("not_started"), crash("not_started"));
