@@ -11,8 +11,7 @@ function failing(...errors: unknown[]): { calls: number; call: () => Promise<str
   };
   return seen;
 }
-const crash = (outcome: "not_started" | "unknown") =>
-  createError("VM_CRASHED", { message: "Cannot start", outcome });
+const crash = (outcome: "not_started" | "unknown") => createError("VM_CRASHED", { message: "Cannot start", outcome });
 
 test("a passing failure before anything happened is tried again", async () => {
   const seen = failing(crash("not_started"), crash("not_started"));
