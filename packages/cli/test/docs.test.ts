@@ -22,7 +22,7 @@ test.each(verbs.map((verb) => [verb.name, verb] as const))(
   (name, { command }) => {
     expect(command.summary).toMatch(/^[A-Z].*[^.]$/);
     for (const [option, spec] of Object.entries(command.options)) {
-      expect(option).toMatch(/^[a-z][a-z-]*$/);
+      expect(option).toMatch(/^[a-z][a-z0-9-]*$/);
       expect(spec.summary).toMatch(/^[A-Z].*[^.]$/);
       expect(Object.keys(globalOptions)).not.toContain(option);
     }

@@ -26,6 +26,7 @@ export type {
   FileChangeDocument,
   FileEntryDocument,
   FileWatchEvent,
+  FileWrittenDocument,
   FileListDocument,
   MkdirBody,
   RenameBody,

@@ -20,7 +20,7 @@ export { Files } from "./files/files.js";
 export type { ReadOptions } from "./files/read.js";
 export type { StatOptions } from "./files/stat.js";
 export { type FileChange, FileWatch, type WatchOptions } from "./files/watch.js";
-export type { FileContent, WriteOptions } from "./files/write.js";
+export type { FileContent, WriteOptions, Written } from "./files/write.js";
 export { NetworkPolicy } from "./network/policy.js";
 export { type ForwardedPort, type ForwardOptions, type PortForward, Ports } from "./ports/ports.js";
 export type { ConnectOptions } from "./sandbox/connect.js";

@@ -6,6 +6,7 @@ const typeLetters = { file: "-", directory: "d", symlink: "l", fifo: "p", socket
 
 /** Like `ls -l`: one entry a line, without what a guest's names could do to a terminal. */
 export function entryTable(entries: readonly FileEntryDocument[], width: number | undefined): string {
+  const hashed = entries.some(({ sha256 }) => sha256 !== undefined);
   return table(
     entries,
     [
@@ -13,6 +14,7 @@ export function entryTable(entries: readonly FileEntryDocument[], width: number 
       { heading: "OWNER", cell: ({ uid, gid }) => `${uid}:${gid}`, least: 4 },
       { heading: "SIZE", cell: ({ size }) => String(size), least: 4 },
       { heading: "MODIFIED", cell: ({ mtime_ms }) => timeText(mtime_ms), least: 10 },
+      ...(hashed ? [{ heading: "SHA256", cell: ({ sha256 }: FileEntryDocument) => sha256 ?? "", least: 64 }] : []),
       { heading: "NAME", cell: (entry) => entryName(entry) + targetText(entry), least: 12 },
     ],
     width,

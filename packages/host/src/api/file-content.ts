@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { OutcomeUnknownError } from "@mvm/protocol";
 import { FileReadQuerySchema, FileWriteQuerySchema, FileWrittenSchema, SandboxRefSchema } from "@mvm/protocol/schemas";
+import { hashed } from "../files/hash.js";
 import { readFile, type OpenFile } from "../files/read.js";
 import { writeFile } from "../files/write.js";
 import { requireLive } from "../sandboxes/state.js";
@@ -62,9 +64,10 @@ export function fileContentRoutes(app: FastifyInstance, { services }: ApiContext
       const live = requireLive(sandbox, "write a file of");
       const { path, mode, mtime_ms, exclusive, append } = request.query;
       const size = number(request.headers["content-length"]);
+      const hash = createHash("sha256");
       const bytes = await writeFile(live, {
         path,
-        body: request.raw,
+        body: hashed(request.raw, hash),
         ...(mode !== undefined && { mode: Number(mode) }),
         ...(mtime_ms !== undefined && { mtimeMs: Number(mtime_ms) }),
         ...(exclusive !== undefined && { exclusive: exclusive === "true" }),
@@ -76,7 +79,7 @@ export function fileContentRoutes(app: FastifyInstance, { services }: ApiContext
           message: `Cannot vouch for the file: the guest wrote ${bytes} of ${size} bytes`,
         });
       }
-      return { bytes };
+      return { bytes, sha256: hash.digest("hex") };
     },
   );
 }

@@ -24,6 +24,7 @@ import {
 } from "@mvm/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import { callFiles } from "../files/call.js";
+import { hashFile } from "../files/hash.js";
 import { requireLive } from "../sandboxes/state.js";
 import type { ApiContext } from "./context.js";
 
@@ -50,11 +51,19 @@ export function fileRoutes(app: FastifyInstance, { services }: ApiContext): void
         ...(limit !== undefined && { limit: pageSize(Number(limit)) }),
       }),
   );
-  app.get<Ref & { Querystring: { path: string; follow?: Flag } }>(
+  app.get<Ref & { Querystring: { path: string; follow?: Flag; sha256?: Flag } }>(
     at("/stat"),
     { schema: { params, querystring: FileStatQuerySchema, response: { 200: FileEntrySchema } } },
-    ({ params: { ref }, query: { path, follow } }) =>
-      call(ref, "stat", { path: validateGuestPath(path), ...(follow !== undefined && { follow: follow === "true" }) }),
+    async ({ params: { ref }, query: { path, follow, sha256 }, raw }) => {
+      const live = requireLive(services.registry.get(ref, "use files of"), "use files of");
+      const where = { path: validateGuestPath(path) };
+      const entry = await callFiles(live, "stat", {
+        ...where,
+        ...(follow !== undefined && { follow: follow === "true" }),
+      });
+      if (sha256 !== "true" || entry.type !== "file") return entry;
+      return { ...entry, sha256: await hashFile(live, path, raw.socket) };
+    },
   );
   app.post<Ref & { Body: MkdirBody }>(
     at("/mkdir"),

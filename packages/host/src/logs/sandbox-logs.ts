@@ -3,6 +3,7 @@ import { limits, type LogLine } from "@mvm/protocol";
 import type { SandboxLayout } from "../store/layout.js";
 import { lineSplitter } from "./line-splitter.js";
 import { LogFile } from "./log-file.js";
+import { Redactor } from "./redact.js";
 
 export type LogSource = LogLine["source"];
 
@@ -10,6 +11,8 @@ export type LogSource = LogLine["source"];
 export class SandboxLogs {
   readonly guest: LogFile;
   readonly supervisor: LogFile;
+  /** Every line of both goes through it before it is written or followed. */
+  readonly redactor = new Redactor();
 
   constructor(files: SandboxLayout) {
     this.guest = new LogFile(files.consoleLog);
@@ -18,16 +21,18 @@ export class SandboxLogs {
 
   /** Records an event: names of states, counts, ids. Never argv, environment or bytes of the guest. */
   event(event: string, fields: Readonly<Record<string, string | number | boolean | null>> = {}): void {
-    this.supervisor.append(JSON.stringify({ event, ...fields }));
+    this.supervisor.append(this.redactor.text(JSON.stringify({ event, ...fields })));
   }
 
   /** Drains a machine's console into the log. A flood never holds the guest up: what is too much is dropped. */
   drain(console: Readable): void {
     console.on("error", () => undefined);
     const take = lineSplitter(limits.logLineBytes / 4, (line) => this.guest.append(line));
+    const redaction = this.redactor.stream();
     console.on("data", (chunk: Buffer) => {
-      if (!this.guest.isFlooded(chunk.byteLength)) take(chunk);
+      if (!this.guest.isFlooded(chunk.byteLength)) take(redaction.push(chunk));
     });
+    console.once("close", () => take(redaction.flush()));
   }
 
   /** Lines kept, in the order of their time. */

@@ -17,6 +17,8 @@ export const FileEntrySchema = Type.Object(
     mtime_ms: Type.Number(),
     target: Type.Optional(Type.String()),
     target_b64: Type.Optional(Type.String()),
+    /** Hex, of a file's content as the guest handed it out just now; only when asked for. */
+    sha256: Type.Optional(Type.String()),
   },
   strict,
 );
@@ -27,14 +29,16 @@ export const FileWriteQuerySchema = Type.Object(
   { path: text, mode: digits, mtime_ms: digits, exclusive: flag, append: flag },
   strict,
 );
-export const FileWrittenSchema = Type.Object({ bytes: count }, strict);
+/** `sha256` (hex) is of the bytes that passed the daemon on their way to the guest. */
+export const FileWrittenSchema = Type.Object({ bytes: count, sha256: Type.String() }, strict);
+export type FileWrittenDocument = Static<typeof FileWrittenSchema>;
 export const FileListQuerySchema = Type.Object({ path: text, cursor: Type.Optional(text), limit: digits }, strict);
 export const FileListSchema = Type.Object(
   { entries: Type.Array(FileEntrySchema), next: nullable(Type.String()) },
   strict,
 );
 export type FileListDocument = Static<typeof FileListSchema>;
-export const FileStatQuerySchema = Type.Object({ path: text, follow: flag }, strict);
+export const FileStatQuerySchema = Type.Object({ path: text, follow: flag, sha256: flag }, strict);
 export const MkdirBodySchema = Type.Object(
   { path, mode: Type.Optional(mode), parents: Type.Optional(Type.Boolean()), exist_ok: Type.Optional(Type.Boolean()) },
   strict,

@@ -14,6 +14,8 @@ export interface FileEntry {
   readonly modifiedAt: Date;
   /** Where a symlink leads. */
   readonly target?: string;
+  /** Hex, of a file's content as the guest handed it out when it was asked; only with `sha256`. */
+  readonly sha256?: string;
 }
 
 /** The SDK's form of the daemon's document. */
@@ -31,5 +33,6 @@ export function fileEntry(document: FileEntryDocument): FileEntry {
     gid: document.gid,
     modifiedAt: new Date(document.mtime_ms),
     ...(leadsTo !== undefined && { target: leadsTo }),
+    ...(document.sha256 !== undefined && { sha256: document.sha256 }),
   };
 }

@@ -6,7 +6,7 @@ import { entries, list } from "./list.js";
 import { read, type ReadOptions } from "./read.js";
 import { exists, stat, type StatOptions } from "./stat.js";
 import { FileWatch, type WatchOptions } from "./watch.js";
-import { type FileContent, write, type WriteOptions } from "./write.js";
+import { type FileContent, write, type WriteOptions, type Written } from "./write.js";
 
 /**
  * Files of one sandbox. Paths are absolute or relative to `/home/user`; empty ones, NUL, `..` and what is too long are
@@ -28,7 +28,7 @@ export class Files {
   }
 
   /** Writes a file: wholly or not at all. */
-  write(path: string, content: FileContent, options?: WriteOptions): Promise<{ readonly bytes: number }> {
+  write(path: string, content: FileContent, options?: WriteOptions): Promise<Written> {
     return write(this.#target, path, content, options);
   }
 

@@ -6,11 +6,13 @@ import { type FileEntry, fileEntry } from "./entry.js";
 export interface StatOptions extends CallOptions {
   /** Tell about what a symlink leads to, not about the link. @default true */
   readonly follow?: boolean | undefined;
+  /** Also the SHA-256 of a file's content: the whole file passes the daemon, which computes it. @default false */
+  readonly sha256?: boolean | undefined;
 }
 
 /** What is at the path. Throws `GuestAgentError` (`FILE_NOT_FOUND`) when nothing is. */
 export async function stat(target: Target, path: string, options: StatOptions = {}): Promise<FileEntry> {
-  const query = { path: validateGuestPath(path), follow: options.follow };
+  const query = { path: validateGuestPath(path), follow: options.follow, sha256: options.sha256 };
   const call = callOf(target, { method: "GET", path: "/files/stat", operation: "files.stat", query }, options);
   return fileEntry(await target.client.json<FileEntryDocument>(call));
 }

@@ -8,6 +8,13 @@ import { type CallOptions, callOf, type Target } from "../sandbox/target.js";
 export type FileContent =
   string | Uint8Array | ArrayBuffer | Blob | Readable | ReadableStream<Uint8Array> | AsyncIterable<string | Uint8Array>;
 
+/** What was written. */
+export interface Written {
+  readonly bytes: number;
+  /** Hex, of the bytes that passed the daemon on their way to the guest: of what was added, when appending. */
+  readonly sha256: string;
+}
+
 /** Options for `files.write`. */
 export interface WriteOptions extends CallOptions {
   /** Permission bits; setuid, setgid and sticky are dropped. @default 0o644 */
@@ -44,7 +51,7 @@ export async function write(
   path: string,
   content: FileContent,
   options: WriteOptions = {},
-): Promise<{ readonly bytes: number }> {
+): Promise<Written> {
   const query = {
     path: validateGuestPath(path),
     mode: options.mode === undefined ? undefined : validateMode(options.mode),
@@ -65,5 +72,5 @@ export async function write(
     },
     options,
   );
-  return target.client.json<{ bytes: number }>(call);
+  return target.client.json<Written>(call);
 }

@@ -8,13 +8,19 @@ import { entryTable } from "../../render/entries.js";
 export default command({
   summary: "Show type, size, permissions and times of files of a sandbox",
   positionals: [word("NAME", sandboxRef, "Name or id of the sandbox"), words("PATH", guestPath, "Files")],
-  options: { "no-follow": flag("Describe a symbolic link itself") },
-  examples: [["fs stat devbox app/main.py", "Describes a file"]],
+  options: {
+    "no-follow": flag("Describe a symbolic link itself"),
+    sha256: flag("Also the SHA-256 of the content, computed on this host"),
+  },
+  examples: [
+    ["fs stat devbox app/main.py", "Describes a file"],
+    ["fs stat devbox app/main.py --sha256 --json | jq -r .sha256", "Prints the hash of its content"],
+  ],
   run: async ({ words: [name, paths], options }, context) => {
     const daemon = await context.daemon();
     const entries: (FileEntryDocument & { path: string })[] = [];
     for (const path of paths) {
-      const query = { path, follow: !options["no-follow"] };
+      const query = { path, follow: !options["no-follow"], sha256: options.sha256 || undefined };
       entries.push({
         path,
         ...(await daemon.call<FileEntryDocument>({
@@ -22,6 +28,8 @@ export default command({
           path: sandboxPath(name, "files", "stat"),
           operation: "files.stat",
           query,
+          // A large file takes its time; the daemon is asked whether it lives.
+          patient: () => true,
         })),
       });
     }

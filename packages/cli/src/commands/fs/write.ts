@@ -1,3 +1,4 @@
+import type { FileWrittenDocument } from "@mvm/protocol";
 import { fileMode } from "../../args/file-mode.js";
 import { guestPath } from "../../args/guest-path.js";
 import { sandboxRef } from "../../args/sandbox-ref.js";
@@ -23,7 +24,7 @@ export default command({
       append: options.append || undefined,
       exclusive: options.exclusive || undefined,
     };
-    const { bytes } = await daemon.call<{ bytes: number }>({
+    const { bytes, sha256 } = await daemon.call<FileWrittenDocument>({
       method: "PUT",
       path: sandboxPath(name, "files", "content"),
       operation: "files.write",
@@ -31,6 +32,8 @@ export default command({
       body: () => process.stdin,
       patient: () => true,
     });
-    await context.out.result({ path, bytes }, () => (context.quiet ? "" : printable(`${path}: ${bytes} bytes`)));
+    await context.out.result({ path, bytes, sha256 }, () =>
+      context.quiet ? "" : printable(`${path}: ${bytes} bytes`),
+    );
   },
 });
