@@ -66,6 +66,7 @@ export type {
   ForkRequest,
   PruneRequest,
   RestoreRequest,
+  SnapshotImported,
   SnapshotInfo,
   SnapshotPart,
   SnapshotRequest,

@@ -38,6 +38,8 @@ export const registry: Registry = {
     restore: verb(() => import("./snapshot/restore.js")),
     rm: verb(() => import("./snapshot/rm.js")),
     prune: verb(() => import("./snapshot/prune.js")),
+    export: verb(() => import("./snapshot/export.js")),
+    import: verb(() => import("./snapshot/import.js")),
   }),
   fork: verb(() => import("./fork.js")),
   pool: group("Keep started machines waiting, so that sandboxes begin at once", {

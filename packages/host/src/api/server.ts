@@ -20,6 +20,7 @@ import { processControlRoutes, stdinRoutes } from "./process-input.js";
 import { processRoutes } from "./processes.js";
 import { runRoutes } from "./runs.js";
 import { sandboxRoutes } from "./sandboxes.js";
+import { snapshotArchiveRoutes } from "./snapshot-archives.js";
 import { snapshotRoutes } from "./snapshots.js";
 
 /** Bytes of a request's head; paths and names are the longest things in it. */
@@ -47,7 +48,7 @@ const jsonRoutes = [
 ];
 
 /** Calls that read their body themselves; each group in a scope of its own, without the JSON parser. */
-const rawRoutes = [fileContentRoutes, stdinRoutes];
+const rawRoutes = [fileContentRoutes, stdinRoutes, snapshotArchiveRoutes];
 
 /** The HTTP API of docs/api.md, not listening yet. */
 export async function createApi(context: ApiContext, log: Logger): Promise<FastifyInstance> {

@@ -10,7 +10,6 @@ import type { Services } from "../sandboxes/services.js";
 import { requireCompatible } from "./compare.js";
 import type { Manifest, Source } from "./manifest.js";
 import { envPart } from "./save.js";
-import type { Captured } from "./snapshot-store.js";
 
 /**
  * Makes a new sandbox that goes on where the snapshot was taken: same memory, disk and processes, but randomness, machine id,
@@ -44,7 +43,10 @@ export async function restoreSnapshot(
 }
 
 /** @throws {BackendUnsupported | SnapshotMismatchError} naming the difference */
-export async function requireFitting({ manifest, what }: Captured, backend: Backend): Promise<void> {
+export async function requireFitting(
+  { manifest, what }: { readonly manifest: Pick<Manifest, "compatibility">; readonly what: string },
+  backend: Backend,
+): Promise<void> {
   const { accel, cpu, memory_mb, disk_mb, image_digest } = manifest.compatibility;
   const shape = { cpus: cpu, memoryMb: memory_mb, diskMb: disk_mb, imageDigest: image_digest };
   const here = await backend.compatibility({ ...shape, accel: accel === "kvm" ? "kvm" : "tcg" });
@@ -79,7 +81,7 @@ export function requestOf(
 }
 
 /** The backend a captured machine belongs to. */
-export function backendOf(services: Services, manifest: Manifest): Backend {
+export function backendOf(services: Services, manifest: Pick<Manifest, "compatibility">): Backend {
   const backend = services.backends.find(({ name }) => name === manifest.compatibility.backend);
   if (backend !== undefined) return backend;
   throw new SnapshotMismatchError({

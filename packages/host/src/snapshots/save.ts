@@ -17,7 +17,7 @@ import { sourceOf, type UnsealedManifest } from "./manifest.js";
 /** Environment of the sandbox, which a restore gives back to the guest. As sensitive as the memory beside it. */
 export const envPart = "env.json";
 /** Files of a snapshot, in the order of its manifest. */
-const snapshotParts = ["memory", "state", "disk.qcow2", "base.raw", envPart];
+export const snapshotParts = ["memory", "state", "disk.qcow2", "base.raw", envPart];
 
 export interface SaveOptions {
   readonly name: string | null;
@@ -88,9 +88,9 @@ async function digestParts(
   for (const name of names) {
     const path = join(directory, name);
     parts.push(await digestFile(path, name, (file) => backend.dataRanges(file), signal));
-    await sync(path);
+    await syncPath(path);
   }
-  await sync(directory);
+  await syncPath(directory);
   return parts;
 }
 
@@ -99,7 +99,8 @@ function labelsOf(sandbox: Sandbox): string[] {
   return ["sensitive", ...(plaintext ? ["may-contain-secrets"] : [])];
 }
 
-async function sync(path: string): Promise<void> {
+/** Makes a file or directory durable. */
+export async function syncPath(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();

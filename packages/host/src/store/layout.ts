@@ -14,6 +14,8 @@ export interface HomeLayout {
   readonly snapshots: string;
   /** Seals snapshots. */
   readonly snapshotKey: string;
+  /** Signs exported snapshots; the public half lies beside it. */
+  readonly exportKey: string;
 }
 
 export function homeLayout(root: string): HomeLayout {
@@ -31,6 +33,7 @@ export function homeLayout(root: string): HomeLayout {
     temporary: join(root, "tmp"),
     snapshots: join(root, "snapshots"),
     snapshotKey: join(root, "keys", "snapshot.key"),
+    exportKey: join(root, "keys", "snapshot-export.key"),
   };
 }
 

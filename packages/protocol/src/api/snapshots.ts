@@ -72,6 +72,15 @@ export const SnapshotVerdictSchema = Type.Object(
 export type SnapshotVerdict = Static<typeof SnapshotVerdictSchema>;
 export const SnapshotRemovedSchema = Type.Object({ removed: Type.Boolean() }, strict);
 
+/** Query of `POST /v1/snapshots/import`; its body is an exported archive. `key` is a public key to trust, PEM or base64 of its DER. */
+export const SnapshotImportQuerySchema = Type.Object(
+  { name: Type.Optional(SandboxNameSchema), key: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })) },
+  strict,
+);
+/** What was imported, under an id and epoch of this state root, and the digest of its archive. */
+export const SnapshotImportedSchema = Type.Object({ snapshot: SnapshotInfoSchema, digest: Type.String() }, strict);
+export type SnapshotImported = Static<typeof SnapshotImportedSchema>;
+
 /** Lines of `POST /v1/sandboxes/:ref/snapshots`. */
 export const SavedEventSchema = Type.Object({ event: Type.Literal("saved"), snapshot: SnapshotInfoSchema }, strict);
 export const SnapshotEventSchema = Type.Union([
