@@ -87,15 +87,16 @@ function machine({ accel, cpus, memoryMb, paths, mode }: QemuCommandInput): stri
   const timers = accel === "kvm" ? "" : ",pit=on,pic=on,rtc=on";
   // Debian's kernels find virtio-mmio devices through ACPI only, and with ACPI the firmware needs its option ROM to load them.
   const accelerator = accel === "kvm" ? "kvm" : `tcg,thread=${cpus > 1 ? "multi" : "single"},tb-size=128`;
-  const memory = paths.ram === undefined ? "" : ",memory-backend=mem";
-  const options = `microvm,acpi=on,isa-serial=on,dump-guest-core=off${timers}${memory}`;
+  const options = `microvm,acpi=on,isa-serial=on,dump-guest-core=off${timers},memory-backend=mem`;
   return [
     ...["-accel", accelerator, "-cpu", cpuModel(accel), "-M", options, "-m", `${memoryMb}M`, "-smp", `${cpus}`],
-    ...(paths.ram === undefined ? [] : ["-object", memoryBackend(paths.ram, memoryMb, mode)]),
+    ...["-object", memoryBackend(paths.ram, memoryMb, mode)],
   ];
 }
 
-function memoryBackend(path: string, memoryMb: number, mode: StartMode): string {
+function memoryBackend(path: string | undefined, memoryMb: number, mode: StartMode): string {
+  // Of the same name: a machine that was captured goes on in one whose memory is a file.
+  if (path === undefined) return `memory-backend-ram,id=mem,size=${memoryMb}M`;
   const file = `memory-backend-file,id=mem,size=${memoryMb}M,mem-path=${path}`;
   // readonly=on opens the file read-only and rom=off still gives writable private pages (QEMU ≥ 9): no machine
   // can write into the template that every later sandbox starts from.
