@@ -326,23 +326,27 @@ def test_get_or_create_meets_a_rival(api: Any, fake: Fake, home: Path) -> None:
     assert [request[0] for request in daemon.requests] == ["GET", "POST", "GET"]
 
 
-def test_forks_share_a_lease(api: Any, fake: Fake, home: Path) -> None:
-    ended = threading.Event()
-    ids = ["sbx_a", "sbx_b"]
+def test_each_fork_has_a_lease_of_its_own(api: Any, fake: Fake, home: Path) -> None:
+    ended = {name: threading.Event() for name in ("fork", "sbx_a", "sbx_b")}
 
     def handle(exchange: Exchange) -> None:
         if exchange.key.endswith("/fork"):
-            exchange.lines(*({**CREATED, "sandbox": info(id=one)} for one in ids))
+            exchange.lines(*({**CREATED, "sandbox": info(id=one)} for one in ("sbx_a", "sbx_b")))
             exchange.wait_for_end()
-            ended.set()
+            ended["fork"].set()
+        elif exchange.key.endswith("/lease"):
+            exchange.lines({"event": "leased", "sandbox": info()})
+            exchange.wait_for_end()
+            ended[exchange.key.split("/")[3]].set()
         else:
             exchange.answer({"destroyed": True, "guarantee": ""})
 
     daemon = fake(sandbox_that(handle))
-    first, second = api.connect(SANDBOX_ID, home=home).fork(count=2)
-    assert daemon.requests[-1][3] == b'{"count":2,"detach":false}'
-    assert [first.id, second.id] == ids
+    first, second = api.connect(SANDBOX_ID, home=home).fork(count=2, tags={"a": "b"})
+    assert daemon.requests[1][3] == b'{"count":2,"detach":false,"tags":{"a":"b"}}'
+    assert [first.id, second.id] == ["sbx_a", "sbx_b"]
+    assert ended["fork"].wait(5)
     first.destroy()
-    assert not ended.wait(0.2)
+    assert ended["sbx_a"].wait(5) and not ended["sbx_b"].is_set()
     second.destroy()
-    assert ended.wait(5)
+    assert ended["sbx_b"].wait(5)

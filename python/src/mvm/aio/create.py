@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mvm.aio.answer import AsyncAnswer
 from mvm.aio.daemon_client import AsyncDaemonClient
-from mvm.aio.lease import AsyncLease
+from mvm.aio.lease import AsyncLease, lease_of
+from mvm.aio.target import AsyncTarget
 from mvm.client.call import Call
 from mvm.drivers import asynchronous as driver
 from mvm.errors import SandboxError
@@ -21,36 +23,51 @@ Progress = Callable[[dict[str, Any]], object]
 
 @dataclass(frozen=True)
 class AsyncMade:
-    """Sandboxes that were made; their lease is None when they are detached."""
+    """A sandbox that was made; its lease is None when it is detached."""
 
     client: AsyncDaemonClient
-    infos: list[SandboxInfo]
+    info: SandboxInfo
     lease: AsyncLease | None
 
 
+async def _created(answer: AsyncAnswer, on_progress: Progress | None) -> SandboxInfo:
+    """The next sandbox that the answer says was made."""
+    async for event in answer.events():
+        if event["event"] == "created":
+            return read(SandboxInfo, event["sandbox"])
+        if event["event"] in ("progress", "notice") and on_progress is not None:
+            await driver.settle(on_progress(event))
+    raise answer.cut_short("created")
+
+
 async def make(
-    client: AsyncDaemonClient, call: Call, *, count: int = 1, detach: bool, on_progress: Progress | None = None
+    client: AsyncDaemonClient, call: Call, *, detach: bool, on_progress: Progress | None = None
 ) -> AsyncMade:
-    """Makes ``count`` sandboxes and waits until they run. Whatever goes wrong, none is left behind."""
+    """Makes a sandbox and waits until it runs. Whatever goes wrong, none is left behind."""
     answer = await client.stream(replace(call, patient=True))
-    infos: list[SandboxInfo] = []
     try:
-        async for event in answer.events():
-            if event["event"] in ("progress", "notice") and on_progress is not None:
-                await driver.settle(on_progress(event))
-            if event["event"] != "created":
-                continue
-            infos.append(read(SandboxInfo, event["sandbox"]))
-            if len(infos) < count:
-                continue
-            if not detach:
-                return AsyncMade(client, infos, AsyncLease(answer, {info.id for info in infos}))
-            await answer.close()
-            return AsyncMade(client, infos, None)
-        raise answer.cut_short("created")
+        info = await _created(answer, on_progress)
     except BaseException:
         await answer.close()
         raise
+    if not detach:
+        return AsyncMade(client, info, AsyncLease(answer, info.id))
+    await answer.close()
+    return AsyncMade(client, info, None)
+
+
+async def make_forks(
+    client: AsyncDaemonClient, call: Call, *, count: int, detach: bool, on_progress: Progress | None = None
+) -> list[AsyncMade]:
+    """Makes forks, all or none; until each has a lease of its own, the answer of the call holds all of them."""
+    answer = await client.stream(replace(call, patient=True))
+    try:
+        infos = [await _created(answer, on_progress) for _ in range(count)]
+        if detach:
+            return [AsyncMade(client, info, None) for info in infos]
+        return [AsyncMade(client, info, await lease_of(AsyncTarget(client, info.id))) for info in infos]
+    finally:
+        await answer.close()
 
 
 async def create_sandbox(image: str | None, options: CreateOptions) -> AsyncMade:

@@ -6,41 +6,55 @@ import os
 import warnings
 
 from mvm.aio.answer import AsyncAnswer
+from mvm.aio.target import AsyncTarget
 
 
 class AsyncLease:
-    """The open stream of the call that made sandboxes: they live while it is open, and it ends with this process.
+    """The open stream of the call that made a sandbox: it lives while this is open, which ends with this process.
 
-    One lease holds one sandbox, or all forks of one call. It is never read further: what the daemon says at the end is
-    learned from the next call.
+    It is never read further: what the daemon says at the end is learned from the next call.
     """
 
-    def __init__(self, answer: AsyncAnswer, holders: set[str]) -> None:
+    def __init__(self, answer: AsyncAnswer, sandbox_id: str) -> None:
         self._answer = answer
-        self._holders = holders
+        self._sandbox_id = sandbox_id
+        self._held = True
         self._process = os.getpid()
 
     @property
     def ours(self) -> bool:
-        """Whether this is the process that made the sandboxes, and not a fork of it."""
+        """Whether this is the process that made the sandbox, and not a fork of it."""
         return os.getpid() == self._process
 
-    async def release(self, sandbox_id: str) -> None:
-        """Gives one sandbox up; the last one ends the connection."""
-        self._holders.discard(sandbox_id)
-        if self.ours and not self._holders:
+    async def close(self) -> None:
+        """Gives the sandbox up."""
+        self._held = False
+        if self.ours:
             await self._answer.close()
 
-    def forget(self, sandbox_id: str) -> None:
+    def forget(self) -> None:
         """For a handle that nobody holds any more."""
-        if not self.ours or sandbox_id not in self._holders:
+        if not self.ours or not self._held:
             return
-        self._holders.discard(sandbox_id)
-        if not self._holders:
-            self._answer.abort()
+        self._held = False
+        self._answer.abort()
         warnings.warn(
-            f"Sandbox {sandbox_id} was garbage-collected without being destroyed:"
+            f"Sandbox {self._sandbox_id} was garbage-collected without being destroyed:"
             " use `with`, call destroy(), or create it with detach=True",
             ResourceWarning,
             stacklevel=2,
         )
+
+
+async def lease_of(target: AsyncTarget) -> AsyncLease:
+    """A lease of an attached sandbox that lives already, such as a fork."""
+    call = target.call("POST", "/lease", "sandboxes.lease", json={}, patient=True)
+    answer = await target.client.stream(call)
+    try:
+        async for event in answer.events():
+            if event["event"] == "leased":
+                return AsyncLease(answer, target.id)
+        raise answer.cut_short("leased")
+    except BaseException:
+        await answer.close()
+        raise

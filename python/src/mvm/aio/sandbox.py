@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mvm.aio import lifecycle
 from mvm.aio.commands import AsyncCommands
-from mvm.aio.create import AsyncMade, create_sandbox, make
+from mvm.aio.create import AsyncMade, Progress, create_sandbox, make, make_forks
 from mvm.aio.daemon_client import AsyncDaemonClient
 from mvm.aio.files import AsyncFiles
 from mvm.aio.lease import AsyncLease
@@ -51,7 +51,7 @@ class AsyncSandbox:
         self.files = AsyncFiles(self._target)
         self.ports = AsyncPorts(self._target)
         if lease is not None:
-            weakref.finalize(self, lease.forget, info.id).atexit = False
+            weakref.finalize(self, lease.forget).atexit = False
 
     @classmethod
     async def create(cls, image: str | None = None, **options: Unpack[CreateOptions]) -> Self:
@@ -59,7 +59,7 @@ class AsyncSandbox:
 
         Raises ``PolicyDenied``, ``VmCapacityError``, ``InvalidArgumentError`` and others.
         """
-        return cls._of(await create_sandbox(image, options))[0]
+        return cls._of(await create_sandbox(image, options))
 
     @classmethod
     async def connect(cls, name_or_id: str, **options: Unpack[ClientOptions]) -> Self:
@@ -108,6 +108,7 @@ class AsyncSandbox:
         ttl_seconds: int | None = None,
         owner: str | None = None,
         tags: Mapping[str, str] | None = None,
+        on_progress: Progress | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self:
         """A new sandbox out of a snapshot, or of one of that name or id, that goes on where it was taken.
@@ -118,11 +119,11 @@ class AsyncSandbox:
         ref = snapshot.id if isinstance(snapshot, AsyncSnapshot) else snapshot
         body = given(name=name, detach=detach, ttl_seconds=ttl_seconds, owner=owner, tags=tags and dict(tags))
         call = Call("POST", f"/snapshots/{segment(ref)}/restore", "snapshots.restore", json=body)
-        return cls._of(await make(AsyncDaemonClient(**options), call, detach=detach))[0]
+        return cls._of(await make(AsyncDaemonClient(**options), call, detach=detach, on_progress=on_progress))
 
     @classmethod
-    def _of(cls, made: AsyncMade) -> Sequence[Self]:
-        return [cls(made.client, info, made.lease) for info in made.infos]
+    def _of(cls, made: AsyncMade) -> Self:
+        return cls(made.client, made.info, made.lease)
 
     @property
     def id(self) -> str:
@@ -183,23 +184,30 @@ class AsyncSandbox:
         await self._give_up()
         return info
 
-    async def snapshot(
-        self, *, name: str | None = None, on_progress: Callable[[dict[str, Any]], object] | None = None
-    ) -> AsyncSnapshot:
+    async def snapshot(self, *, name: str | None = None, on_progress: Progress | None = None) -> AsyncSnapshot:
         """Captures memory, device state and disk at one instant, sealed. Sensitive: it holds what the programs held."""
         return await save(self._target, name, on_progress)
 
     async def fork(
         self,
         *,
-        count: int = 1,
+        count: int | None = None,
         names: Sequence[str] | None = None,
         detach: bool = False,
         ttl_seconds: int | None = None,
         owner: str | None = None,
         tags: Mapping[str, str] | None = None,
+        on_progress: Progress | None = None,
     ) -> Sequence[Self]:
-        """Branches the running sandbox: each fork goes on from this instant, with randomness and names of its own."""
+        """Makes sandboxes that go on where this one is now, with randomness, host name and clock of their own.
+
+        All of them are made, or none; each has a lease of its own unless detached.
+
+        :param count: 1 to 64. Default: 1, or the number of names
+        :param ttl_seconds: the source's time to live is not inherited
+        :param tags: added to the tags of the source
+        """
+        wanted = count if count is not None else len(names) if names else 1
         body = given(
             count=count,
             names=names and list(names),
@@ -209,7 +217,8 @@ class AsyncSandbox:
             tags=tags and dict(tags),
         )
         call = self._target.call("POST", "/fork", "sandboxes.fork", json=body)
-        return self._of(await make(self.client, call, count=count, detach=detach))
+        made = await make_forks(self.client, call, count=wanted, detach=detach, on_progress=on_progress)
+        return [self._of(fork) for fork in made]
 
     async def destroy(self) -> DestroyResult:
         """Deletes everything of the sandbox; says what the deletion guarantees. Calling it again is no error."""
@@ -246,7 +255,7 @@ class AsyncSandbox:
     async def _give_up(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
-            await lease.release(self.id)
+            await lease.close()
 
     def _now(self, document: Any) -> SandboxInfo:
         self.info = read(SandboxInfo, document)

@@ -14,44 +14,59 @@ from mvm.errors import SandboxError
 from mvm.options import CreateOptions, client_options, create_body, refuse_other_modes
 from mvm.results.document import read
 from mvm.results.sandbox_info import SandboxInfo
+from mvm.sync.answer import Answer
 from mvm.sync.daemon_client import DaemonClient
-from mvm.sync.lease import Lease
+from mvm.sync.lease import Lease, lease_of
+from mvm.sync.target import Target
 
 Progress = Callable[[dict[str, Any]], object]
 
 
 @dataclass(frozen=True)
 class Made:
-    """Sandboxes that were made; their lease is None when they are detached."""
+    """A sandbox that was made; its lease is None when it is detached."""
 
     client: DaemonClient
-    infos: list[SandboxInfo]
+    info: SandboxInfo
     lease: Lease | None
 
 
-def make(
-    client: DaemonClient, call: Call, *, count: int = 1, detach: bool, on_progress: Progress | None = None
-) -> Made:
-    """Makes ``count`` sandboxes and waits until they run. Whatever goes wrong, none is left behind."""
+def _created(answer: Answer, on_progress: Progress | None) -> SandboxInfo:
+    """The next sandbox that the answer says was made."""
+    for event in answer.events():
+        if event["event"] == "created":
+            return read(SandboxInfo, event["sandbox"])
+        if event["event"] in ("progress", "notice") and on_progress is not None:
+            driver.settle(on_progress(event))
+    raise answer.cut_short("created")
+
+
+def make(client: DaemonClient, call: Call, *, detach: bool, on_progress: Progress | None = None) -> Made:
+    """Makes a sandbox and waits until it runs. Whatever goes wrong, none is left behind."""
     answer = client.stream(replace(call, patient=True))
-    infos: list[SandboxInfo] = []
     try:
-        for event in answer.events():
-            if event["event"] in ("progress", "notice") and on_progress is not None:
-                driver.settle(on_progress(event))
-            if event["event"] != "created":
-                continue
-            infos.append(read(SandboxInfo, event["sandbox"]))
-            if len(infos) < count:
-                continue
-            if not detach:
-                return Made(client, infos, Lease(answer, {info.id for info in infos}))
-            answer.close()
-            return Made(client, infos, None)
-        raise answer.cut_short("created")
+        info = _created(answer, on_progress)
     except BaseException:
         answer.close()
         raise
+    if not detach:
+        return Made(client, info, Lease(answer, info.id))
+    answer.close()
+    return Made(client, info, None)
+
+
+def make_forks(
+    client: DaemonClient, call: Call, *, count: int, detach: bool, on_progress: Progress | None = None
+) -> list[Made]:
+    """Makes forks, all or none; until each has a lease of its own, the answer of the call holds all of them."""
+    answer = client.stream(replace(call, patient=True))
+    try:
+        infos = [_created(answer, on_progress) for _ in range(count)]
+        if detach:
+            return [Made(client, info, None) for info in infos]
+        return [Made(client, info, lease_of(Target(client, info.id))) for info in infos]
+    finally:
+        answer.close()
 
 
 def create_sandbox(image: str | None, options: CreateOptions) -> Made:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,7 +17,7 @@ from mvm.results.metrics import SandboxMetrics
 from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, SandboxState
 from mvm.sync import lifecycle
 from mvm.sync.commands import Commands
-from mvm.sync.create import Made, create_sandbox, make
+from mvm.sync.create import Made, Progress, create_sandbox, make, make_forks
 from mvm.sync.daemon_client import DaemonClient
 from mvm.sync.files import Files
 from mvm.sync.lease import Lease
@@ -52,7 +52,7 @@ class Sandbox:
         self.files = Files(self._target)
         self.ports = Ports(self._target)
         if lease is not None:
-            weakref.finalize(self, lease.forget, info.id).atexit = False
+            weakref.finalize(self, lease.forget).atexit = False
 
     @classmethod
     def create(cls, image: str | None = None, **options: Unpack[CreateOptions]) -> Self:
@@ -60,7 +60,7 @@ class Sandbox:
 
         Raises ``PolicyDenied``, ``VmCapacityError``, ``InvalidArgumentError`` and others.
         """
-        return cls._of(create_sandbox(image, options))[0]
+        return cls._of(create_sandbox(image, options))
 
     @classmethod
     def connect(cls, name_or_id: str, **options: Unpack[ClientOptions]) -> Self:
@@ -109,6 +109,7 @@ class Sandbox:
         ttl_seconds: int | None = None,
         owner: str | None = None,
         tags: Mapping[str, str] | None = None,
+        on_progress: Progress | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self:
         """A new sandbox out of a snapshot, or of one of that name or id, that goes on where it was taken.
@@ -119,11 +120,11 @@ class Sandbox:
         ref = snapshot.id if isinstance(snapshot, Snapshot) else snapshot
         body = given(name=name, detach=detach, ttl_seconds=ttl_seconds, owner=owner, tags=tags and dict(tags))
         call = Call("POST", f"/snapshots/{segment(ref)}/restore", "snapshots.restore", json=body)
-        return cls._of(make(DaemonClient(**options), call, detach=detach))[0]
+        return cls._of(make(DaemonClient(**options), call, detach=detach, on_progress=on_progress))
 
     @classmethod
-    def _of(cls, made: Made) -> Sequence[Self]:
-        return [cls(made.client, info, made.lease) for info in made.infos]
+    def _of(cls, made: Made) -> Self:
+        return cls(made.client, made.info, made.lease)
 
     @property
     def id(self) -> str:
@@ -184,23 +185,30 @@ class Sandbox:
         self._give_up()
         return info
 
-    def snapshot(
-        self, *, name: str | None = None, on_progress: Callable[[dict[str, Any]], object] | None = None
-    ) -> Snapshot:
+    def snapshot(self, *, name: str | None = None, on_progress: Progress | None = None) -> Snapshot:
         """Captures memory, device state and disk at one instant, sealed. Sensitive: it holds what the programs held."""
         return save(self._target, name, on_progress)
 
     def fork(
         self,
         *,
-        count: int = 1,
+        count: int | None = None,
         names: Sequence[str] | None = None,
         detach: bool = False,
         ttl_seconds: int | None = None,
         owner: str | None = None,
         tags: Mapping[str, str] | None = None,
+        on_progress: Progress | None = None,
     ) -> Sequence[Self]:
-        """Branches the running sandbox: each fork goes on from this instant, with randomness and names of its own."""
+        """Makes sandboxes that go on where this one is now, with randomness, host name and clock of their own.
+
+        All of them are made, or none; each has a lease of its own unless detached.
+
+        :param count: 1 to 64. Default: 1, or the number of names
+        :param ttl_seconds: the source's time to live is not inherited
+        :param tags: added to the tags of the source
+        """
+        wanted = count if count is not None else len(names) if names else 1
         body = given(
             count=count,
             names=names and list(names),
@@ -210,7 +218,8 @@ class Sandbox:
             tags=tags and dict(tags),
         )
         call = self._target.call("POST", "/fork", "sandboxes.fork", json=body)
-        return self._of(make(self.client, call, count=count, detach=detach))
+        made = make_forks(self.client, call, count=wanted, detach=detach, on_progress=on_progress)
+        return [self._of(fork) for fork in made]
 
     def destroy(self) -> DestroyResult:
         """Deletes everything of the sandbox; says what the deletion guarantees. Calling it again is no error."""
@@ -247,7 +256,7 @@ class Sandbox:
     def _give_up(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
-            lease.release(self.id)
+            lease.close()
 
     def _now(self, document: Any) -> SandboxInfo:
         self.info = read(SandboxInfo, document)
