@@ -343,7 +343,7 @@ def test_each_fork_has_a_lease_of_its_own(api: Any, fake: Fake, home: Path) -> N
 
     daemon = fake(sandbox_that(handle))
     first, second = api.connect(SANDBOX_ID, home=home).fork(count=2, tags={"a": "b"})
-    assert daemon.requests[1][3] == b'{"count":2,"detach":false,"tags":{"a":"b"}}'
+    assert daemon.requests[1][3] == b'{"count":2,"tags":{"a":"b"}}'
     assert [first.id, second.id] == ["sbx_a", "sbx_b"]
     assert ended["fork"].wait(5)
     first.destroy()

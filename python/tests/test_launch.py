@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from mvm import SandboxUnavailable, SocketAuthError, VmConfigError, VmDependencyError
+from mvm import CommunicationTransientError, SandboxUnavailable, SocketAuthError, VmConfigError, VmDependencyError
 from mvm.client.call import Call
 from mvm.client.daemon_entry import daemon_command
 from mvm.client.home import home_paths, resolve_home
@@ -129,3 +131,20 @@ def test_the_state_root(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_home({"MVM_HOME": "/a", "XDG_DATA_HOME": "/b"}) == Path("/a")
     assert resolve_home({"XDG_DATA_HOME": "/b"}) == Path("/b/mvm")
     assert resolve_home({}) == Path.home() / ".local/share/mvm"
+
+
+def test_a_full_queue_of_connections_is_waited_for_and_then_a_passing_error(home: Path) -> None:
+    paths = home_paths(home)
+    paths.run.mkdir(mode=0o700)
+    # Nobody accepts, so that the first connections fill the queue for good.
+    with socket.socket(socket.AF_UNIX) as listener, ExitStack() as queue:
+        listener.bind(str(paths.socket))
+        listener.listen(0)
+        with suppress(BlockingIOError):
+            while True:
+                waiting = queue.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.setblocking(False)
+                waiting.connect(str(paths.socket))
+        with pytest.raises(CommunicationTransientError) as caught:
+            DaemonClient(home=home).json(VERSION)
+    assert caught.value.transient and caught.value.outcome == "not_started"

@@ -246,3 +246,19 @@ def test_a_sandbox_ends_within_a_second_of_its_process(real_home: Path, end: str
             return
         time.sleep(0.02)
     raise AssertionError("it still runs")
+
+
+def test_changes_of_files_are_told(sandbox: Any) -> None:
+    sandbox.files.mkdir("watched")
+    with sandbox.files.watch("watched") as watch:
+        sandbox.files.write("watched/a", "1")
+        sandbox.files.rename("watched/a", "watched/b")
+        sandbox.files.remove("watched/b")
+        sandbox.files.remove("watched")
+        changes = [(change.type, change.path.rpartition("/")[2], change.from_path) for change in watch]
+    assert changes == [
+        ("created", "a", None),
+        ("renamed", "b", "/home/user/watched/a"),
+        ("removed", "b", None),
+        ("removed", "watched", None),
+    ]

@@ -6,11 +6,13 @@ from mvm.aio.ports import AsyncPortForward, AsyncPorts
 from mvm.aio.process import AsyncProcess
 from mvm.aio.sandbox import AsyncSandbox
 from mvm.aio.snapshot import AsyncSnapshot
+from mvm.aio.watch import AsyncFileWatch
 from mvm.errors import *  # noqa: F403
 from mvm.errors import __all__ as _errors
 from mvm.network_policy import NetworkPolicy, NetworkRule
-from mvm.options import ClientOptions, CreateOptions, Mount, TerminalSize
+from mvm.options import ClientOptions, CreateOptions, ForkOptions, Mount, RestoreOptions, TerminalSize
 from mvm.results.command_result import CommandResult, CommandTimings, Isolation
+from mvm.results.file_change import FileChange
 from mvm.results.file_entry import FileEntry
 from mvm.results.metrics import GuestMetrics, HostMetrics, SandboxMetrics
 from mvm.results.process_event import EndEvent, GapEvent, OutputEvent, ProcessEvent
@@ -23,9 +25,11 @@ from mvm.sync.ports import PortForward, Ports
 from mvm.sync.process import Process
 from mvm.sync.sandbox import Sandbox
 from mvm.sync.snapshot import Snapshot
+from mvm.sync.watch import FileWatch
 
 __all__ = [
     "AsyncCommands",
+    "AsyncFileWatch",
     "AsyncFiles",
     "AsyncPortForward",
     "AsyncPorts",
@@ -39,7 +43,10 @@ __all__ = [
     "CreateOptions",
     "DestroyResult",
     "EndEvent",
+    "FileChange",
     "FileEntry",
+    "FileWatch",
+    "ForkOptions",
     "Files",
     "GapEvent",
     "GuestMetrics",
@@ -56,6 +63,7 @@ __all__ = [
     "Process",
     "ProcessEvent",
     "ProcessInfo",
+    "RestoreOptions",
     "Sandbox",
     "SandboxInfo",
     "SandboxMetrics",

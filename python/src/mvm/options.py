@@ -43,6 +43,39 @@ class ClientOptions(TypedDict, total=False):
     """Seconds of the daemon's silence after which a call has failed; not a limit on commands. Default: 30."""
 
 
+class LifeOptions(TypedDict, total=False):
+    """How a sandbox made of captured state lives: as one that is created."""
+
+    detach: bool | None
+    """Let it outlive this process; needs ``ttl_seconds``. Default: False."""
+    ttl_seconds: int | None
+    """1 second to 30 days, after which it is destroyed. The source's time to live is not inherited."""
+    owner: str | None
+    """Who answers for a detached sandbox."""
+    tags: Mapping[str, str] | None
+    """Added to the tags of the source."""
+    network: NetworkPolicy | Mapping[str, Any] | None
+    """What may leave it. Default: what the source was allowed when it was captured."""
+    on_progress: Callable[[dict[str, Any]], object] | None
+    """Called for phases of the start and notices."""
+
+
+class RestoreOptions(ClientOptions, LifeOptions, total=False):
+    """Options of ``Sandbox.restore``."""
+
+    name: str | None
+    """Name of the new sandbox. Default: none."""
+
+
+class ForkOptions(LifeOptions, total=False):
+    """Options of ``sandbox.fork``."""
+
+    count: int | None
+    """How many, 1 to 64. Default: 1, or the number of names."""
+    names: Sequence[str] | None
+    """One name a fork. Default: none."""
+
+
 class CreateOptions(ClientOptions, total=False):
     """Options of ``Sandbox.create``; the daemon checks them, with ``InvalidArgumentError`` or ``PolicyDenied``."""
 
@@ -92,12 +125,12 @@ def client_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in _OF_THE_CLIENT}
 
 
-def create_body(image: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of the create call. Raises ``TypeError`` for an option that does not exist."""
-    unknown = set(options) - set(CreateOptions.__annotations__)
+def request_body(method: str, known: type, options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """The body of a call that makes sandboxes. Raises ``TypeError`` for an option that does not exist."""
+    unknown = set(options) - set(known.__annotations__)
     if unknown:
-        raise TypeError(f"Sandbox.create() got an unexpected keyword argument {sorted(unknown)[0]!r}")
-    body = given(image=image, **{name: value for name, value in options.items() if name not in _NOT_SENT})
+        raise TypeError(f"Sandbox.{method}() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+    body = given(**more, **{name: value for name, value in options.items() if name not in _NOT_SENT})
     if "network" in body:
         body["network"] = NetworkPolicy.from_document(body["network"]).to_document()
     if "secrets" in body:
@@ -105,6 +138,8 @@ def create_body(image: str | None, options: Mapping[str, Any]) -> dict[str, Any]
         body["secrets"] = {name: SecretRef.from_document(value).to_document() for name, value in references}
     if "mounts" in body:
         body["mounts"] = [asdict(mount) if isinstance(mount, Mount) else dict(mount) for mount in body["mounts"]]
+    if "names" in body:
+        body["names"] = list(body["names"])
     for name in ("env", "tags"):
         if isinstance(body.get(name), Mapping):
             body[name] = dict(body[name])

@@ -11,7 +11,7 @@ import mvm
 
 _OURS = (
     *(mvm.AsyncSandbox, mvm.AsyncCommands, mvm.AsyncFiles, mvm.AsyncProcess),
-    *(mvm.AsyncPorts, mvm.AsyncPortForward, mvm.AsyncSnapshot),
+    *(mvm.AsyncPorts, mvm.AsyncPortForward, mvm.AsyncSnapshot, mvm.AsyncFileWatch),
 )
 
 
@@ -89,13 +89,14 @@ def _unwrapped(value: Any) -> Any:
 
 
 class Asynchronous:
-    """``mvm.AsyncSandbox``, to be used like ``mvm.Sandbox``."""
+    """``mvm.AsyncSandbox``, or another class, to be used like its blocking twin."""
 
-    def __init__(self) -> None:
-        self.loop = Loop()
+    def __init__(self, wrapped: Any = mvm.AsyncSandbox, loop: Loop | None = None) -> None:
+        self.loop = loop or Loop()
+        self._wrapped = wrapped
 
     def __getattr__(self, name: str) -> Any:
-        return _callable(self.loop, getattr(mvm.AsyncSandbox, name))
+        return _callable(self.loop, getattr(self._wrapped, name))
 
 
 def blocking() -> ModuleType | type[mvm.Sandbox]:

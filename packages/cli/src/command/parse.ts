@@ -1,5 +1,5 @@
-import { isSandboxError } from "@mvm/protocol/errors";
-import { invalidArgument, usageError } from "../errors.js";
+import { createError, isErrorCode, isSandboxError } from "@mvm/protocol/errors";
+import { usageError } from "../errors.js";
 import type { AnyInput } from "./define.js";
 import { globalOptions, type Globals } from "./globals.js";
 import { parsePositionals } from "./positionals.js";
@@ -89,7 +89,9 @@ function parseValue(token: OptionToken, spec: OptionSpec): unknown {
     return spec.type?.parse(token.value ?? "");
   } catch (thrown) {
     if (!isSandboxError(thrown) || thrown.message.includes(token.rawName)) throw thrown;
-    throw invalidArgument(`Cannot read ${token.rawName}: ${thrown.message}`, thrown.hint);
+    const { hint, context } = thrown;
+    const code = isErrorCode(thrown.code) ? thrown.code : "INVALID_ARGUMENT";
+    throw createError(code, { message: `Cannot read ${token.rawName}: ${thrown.message}`, hint, context });
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { isSandboxError } from "@mvm/protocol";
+import { isSandboxError, VmBootTimeoutError } from "@mvm/protocol";
 import { creditOf, FrameType, parseMessage, syncBytes } from "@mvm/protocol/frames";
 import { openAgentSession } from "../../src/agent/session.js";
 import { greet, type Guest, socketPair } from "./fake-guest.js";
@@ -43,6 +43,15 @@ describe("openAgentSession", () => {
       greet(frame, guest);
     });
     await open.ready;
+    open.close();
+  });
+
+  it("an agent that is silent until the deadline is a passing error", async () => {
+    const { channel } = await socketPair(() => undefined);
+    const open = openAgentSession(channel, { accel: "kvm", resume, helloDeadline: "hello" });
+    const failure: unknown = await open.ready.catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(VmBootTimeoutError);
+    expect(failure).toMatchObject({ code: "VM_BOOT_TIMEOUT", transient: true, outcome: "not_started" });
     open.close();
   });
 

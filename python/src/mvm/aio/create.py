@@ -14,7 +14,7 @@ from mvm.aio.target import AsyncTarget
 from mvm.client.call import Call
 from mvm.drivers import asynchronous as driver
 from mvm.errors import SandboxError
-from mvm.options import CreateOptions, client_options, create_body, refuse_other_modes
+from mvm.options import CreateOptions, client_options, refuse_other_modes, request_body
 from mvm.results.document import read
 from mvm.results.sandbox_info import SandboxInfo
 
@@ -79,7 +79,7 @@ async def create_sandbox(image: str | None, options: CreateOptions) -> AsyncMade
         "POST",
         "/sandboxes",
         "sandboxes.create",
-        json=create_body(image, options),
+        json=request_body("create", CreateOptions, options, image=image),
         headers={"idempotency-key": options.get("idempotency_key") or str(uuid.uuid4())},
         # An attached sandbox dies with its connection and a detached one is found again by its key.
         idempotent=True,

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, overload
 
 from mvm import limits
 from mvm.aio.target import AsyncTarget
+from mvm.aio.watch import AsyncFileWatch, watch
 from mvm.client.call import given
 from mvm.client.command import content_bytes
 from mvm.drivers import asynchronous as driver
@@ -158,6 +159,13 @@ class AsyncFiles:
     async def rename(self, from_path: str, to_path: str, *, overwrite: bool = True) -> None:
         """Renames or moves."""
         await self._post("rename", {"from": from_path, "to": to_path, "overwrite": overwrite})
+
+    async def watch(self, path: str, *, recursive: bool = False) -> AsyncFileWatch:
+        """Watches a file or directory: returns when every later change is told. Iterate over it.
+
+        :param recursive: also everything below, and directories that come later; at most 8192 of them
+        """
+        return await watch(self._target, path, recursive=recursive)
 
     async def _post(self, verb: str, body: dict[str, Any], **details: Any) -> Any:
         return await self._target.json("POST", f"/files/{verb}", f"files.{verb}", json=body, **details)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 SandboxState = Literal["creating", "running", "paused", "cold", "restoring", "stopped", "destroyed", "failed"]
 """``paused``: vCPUs stopped, memory resident. ``cold``: everything sealed on disk, no process. ``stopped``: process and
@@ -71,6 +71,8 @@ class SandboxInfo:
     ports: list[PortInfo] = field(default_factory=list)
     confinement: list[Confinement] = field(default_factory=list)
     template: str | None = None
+    network: dict[str, Any] = field(default_factory=dict)
+    """What may leave it: ``NetworkPolicy.from_document`` reads it."""
 
 
 @dataclass(frozen=True)

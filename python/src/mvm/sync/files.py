@@ -14,6 +14,7 @@ from mvm.drivers import blocking as driver
 from mvm.errors import InvalidArgumentError, SandboxError
 from mvm.results.file_entry import FileEntry, file_entry
 from mvm.sync.target import Target
+from mvm.sync.watch import FileWatch, watch
 
 _Entries: TypeAlias = "list[FileEntry]"
 Format = Literal["text", "bytes", "stream"]
@@ -159,6 +160,13 @@ class Files:
     def rename(self, from_path: str, to_path: str, *, overwrite: bool = True) -> None:
         """Renames or moves."""
         self._post("rename", {"from": from_path, "to": to_path, "overwrite": overwrite})
+
+    def watch(self, path: str, *, recursive: bool = False) -> FileWatch:
+        """Watches a file or directory: returns when every later change is told. Iterate over it.
+
+        :param recursive: also everything below, and directories that come later; at most 8192 of them
+        """
+        return watch(self._target, path, recursive=recursive)
 
     def _post(self, verb: str, body: dict[str, Any], **details: Any) -> Any:
         return self._target.json("POST", f"/files/{verb}", f"files.{verb}", json=body, **details)

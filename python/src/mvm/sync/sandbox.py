@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mvm.client.call import Call, given, segment
 from mvm.drivers import blocking as driver
 from mvm.errors import CleanupError, SandboxError
-from mvm.options import ClientOptions, CreateOptions, client_options, refuse_other_modes
+from mvm.network_policy import NetworkPolicy
+from mvm.options import (
+    ClientOptions,
+    CreateOptions,
+    ForkOptions,
+    RestoreOptions,
+    client_options,
+    refuse_other_modes,
+    request_body,
+)
 from mvm.results.document import read
 from mvm.results.metrics import SandboxMetrics
 from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, SandboxState
@@ -100,27 +109,17 @@ class Sandbox:
                     raise
 
     @classmethod
-    def restore(
-        cls,
-        snapshot: str | Snapshot,
-        *,
-        name: str | None = None,
-        detach: bool = False,
-        ttl_seconds: int | None = None,
-        owner: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        on_progress: Progress | None = None,
-        **options: Unpack[ClientOptions],
-    ) -> Self:
+    def restore(cls, snapshot: str | Snapshot, **options: Unpack[RestoreOptions]) -> Self:
         """A new sandbox out of a snapshot, or of one of that name or id, that goes on where it was taken.
 
-        Raises ``SnapshotMismatchError`` when it does not match its seal or this host.
+        See :class:`mvm.RestoreOptions`. Raises ``SnapshotMismatchError`` when it does not match its seal or this host.
         """
         refuse_other_modes()
         ref = snapshot.id if isinstance(snapshot, Snapshot) else snapshot
-        body = given(name=name, detach=detach, ttl_seconds=ttl_seconds, owner=owner, tags=tags and dict(tags))
+        body = request_body("restore", RestoreOptions, options)
         call = Call("POST", f"/snapshots/{segment(ref)}/restore", "snapshots.restore", json=body)
-        return cls._of(make(DaemonClient(**options), call, detach=detach, on_progress=on_progress))
+        client = DaemonClient(**client_options(options))
+        return cls._of(make(client, call, detach=bool(options.get("detach")), on_progress=options.get("on_progress")))
 
     @classmethod
     def _of(cls, made: Made) -> Self:
@@ -158,6 +157,11 @@ class Sandbox:
         body = {"ttl_seconds": ttl_seconds}
         return self._now(self._target.json("PUT", "/ttl", "sandboxes.ttl", json=body, idempotent=True))
 
+    def set_network(self, policy: NetworkPolicy | Mapping[str, Any]) -> SandboxInfo:
+        """Replaces its network policy while it runs; what the new one does not allow is cut within a second."""
+        body = NetworkPolicy.from_document(policy).to_document()
+        return self._now(self._target.json("PUT", "/network", "sandboxes.network", json=body, idempotent=True))
+
     def pause(self) -> SandboxInfo:
         """Stops its processors and keeps its memory."""
         return self._now(lifecycle.change(self._target, "pause"))
@@ -189,36 +193,19 @@ class Sandbox:
         """Captures memory, device state and disk at one instant, sealed. Sensitive: it holds what the programs held."""
         return save(self._target, name, on_progress)
 
-    def fork(
-        self,
-        *,
-        count: int | None = None,
-        names: Sequence[str] | None = None,
-        detach: bool = False,
-        ttl_seconds: int | None = None,
-        owner: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        on_progress: Progress | None = None,
-    ) -> Sequence[Self]:
+    def fork(self, **options: Unpack[ForkOptions]) -> Sequence[Self]:
         """Makes sandboxes that go on where this one is now, with randomness, host name and clock of their own.
 
-        All of them are made, or none; each has a lease of its own unless detached.
-
-        :param count: 1 to 64. Default: 1, or the number of names
-        :param ttl_seconds: the source's time to live is not inherited
-        :param tags: added to the tags of the source
+        See :class:`mvm.ForkOptions`. All of them are made, or none; each has a lease of its own unless detached.
         """
-        wanted = count if count is not None else len(names) if names else 1
-        body = given(
-            count=count,
-            names=names and list(names),
-            detach=detach,
-            ttl_seconds=ttl_seconds,
-            owner=owner,
-            tags=tags and dict(tags),
+        body = request_body("fork", ForkOptions, options)
+        made = make_forks(
+            self.client,
+            self._target.call("POST", "/fork", "sandboxes.fork", json=body),
+            count=body.get("count") or len(body.get("names", "1")),
+            detach=bool(options.get("detach")),
+            on_progress=options.get("on_progress"),
         )
-        call = self._target.call("POST", "/fork", "sandboxes.fork", json=body)
-        made = make_forks(self.client, call, count=wanted, detach=detach, on_progress=on_progress)
         return [self._of(fork) for fork in made]
 
     def destroy(self) -> DestroyResult:
