@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -350,3 +354,36 @@ def test_each_fork_has_a_lease_of_its_own(api: Any, fake: Fake, home: Path) -> N
     assert ended["sbx_a"].wait(5) and not ended["sbx_b"].is_set()
     second.destroy()
     assert ended["sbx_b"].wait(5)
+
+
+def test_an_interrupted_call_ends_its_command(fake: Fake, home: Path) -> None:
+    ended = threading.Event()
+
+    def handle(exchange: Exchange) -> None:
+        exchange.lines({"event": "started", "pid": 7, "run_id": "run_1"})
+        os.kill(os.getpid(), signal.SIGINT)
+        exchange.wait_for_end()
+        ended.set()
+
+    fake(sandbox_that(handle))
+    with pytest.raises(KeyboardInterrupt):
+        mvm.Sandbox.connect(SANDBOX_ID, home=home).commands.run("sleep 100")
+    assert ended.wait(5)
+
+
+def test_one_client_serves_many_threads_and_tasks(fake: Fake, home: Path) -> None:
+    def handle(exchange: Exchange) -> None:
+        number = exchange.document()["argv"][0]
+        exchange.lines({"event": "end", "result": result(stdout=number)})
+
+    fake(sandbox_that(handle))
+    numbers = [str(number) for number in range(60)]
+    sandbox = mvm.Sandbox.connect(SANDBOX_ID, home=home)
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(lambda number: sandbox.commands.run([number]).stdout, numbers)) == numbers
+
+    async def together() -> list[str]:
+        one = await mvm.AsyncSandbox.connect(SANDBOX_ID, home=home)
+        return [done.stdout for done in await asyncio.gather(*(one.commands.run([number]) for number in numbers))]
+
+    assert asyncio.run(together()) == numbers
