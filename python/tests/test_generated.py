@@ -24,3 +24,8 @@ def test_types_and_rules_hold() -> None:
             [sys.executable, "-m", *command], cwd=CHECKOUT / "python", capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_licence_is_the_repositorys() -> None:
+    # A copy: a source distribution holds nothing from outside of its folder.
+    assert (CHECKOUT / "python" / "LICENSE").read_bytes() == (CHECKOUT / "LICENSE").read_bytes()
