@@ -20,6 +20,7 @@ export interface AuditLogOptions {
 
 /** Every chain of a state root, for the one process that writes them. Tenants are separate chains. */
 export class AuditLog {
+  private closed = false;
   private readonly chains = new Map<string, Promise<ChainWriter>>();
 
   private constructor(
@@ -72,7 +73,10 @@ export class AuditLog {
     }
   }
 
+  /** Waits for what is on its way, closes the chains and gives the lock back. Idempotent. */
   async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
     for (const chain of await Promise.allSettled(this.chains.values())) {
       if (chain.status === "fulfilled") await chain.value.close();
     }

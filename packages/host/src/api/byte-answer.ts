@@ -58,7 +58,7 @@ export class ByteAnswer {
     if (this.over) return;
     this.over = true;
     if (this.begun) return this.breakOff();
-    sendError(this.reply.raw, toSandboxError(thrown, { dispatched: false, operation }));
+    sendError(this.reply.raw, toSandboxError(thrown, { dispatched: false, operation }), this.reply.request);
   }
 
   private breakOff(): void {

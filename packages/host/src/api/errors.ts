@@ -1,10 +1,12 @@
 import type { ServerResponse } from "node:http";
-import type { FastifyError, FastifyInstance } from "fastify";
+import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
 import { errorRow, InvalidArgumentError, isSandboxError, toSandboxError, type SandboxError } from "@mvm/protocol";
+import { failureOf } from "./recording.js";
 
 /** Sends the error document with the status the error table gives its code. */
-export function sendError(response: ServerResponse, error: SandboxError, status = errorRow(error.code).http): void {
-  const body = JSON.stringify(error.toDocument());
+export function sendError(response: ServerResponse, error: SandboxError, request: FastifyRequest): void {
+  const status = errorRow(error.code).http;
+  const body = JSON.stringify(failureOf(error, request));
   response.on("error", () => undefined);
   response.writeHead(status, {
     "content-type": "application/json; charset=utf-8",
@@ -23,7 +25,10 @@ export function installErrorHandlers(app: FastifyInstance): void {
     // The stack of what nobody foresaw is the only way to find it; typed errors speak for themselves.
     if (error.code === "INTERNAL") request.log.error({ operation, err: thrown.stack }, "unexpected failure");
     const status = error.code === "USAGE" ? 404 : errorRow(error.code).http;
-    void reply.status(status).type("application/json; charset=utf-8").send(JSON.stringify(error.toDocument()));
+    void reply
+      .status(status)
+      .type("application/json; charset=utf-8")
+      .send(JSON.stringify(failureOf(error, request)));
   });
   app.setNotFoundHandler((request) => {
     throw new InvalidArgumentError({

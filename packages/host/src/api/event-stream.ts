@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { SandboxUnavailable, toSandboxError } from "@mvm/protocol";
 import { sendError } from "./errors.js";
+import { failureOf } from "./recording.js";
 
 /**
  * One NDJSON answer. The head is sent with the first event, so that a failure before it is an HTTP status with the error
@@ -64,6 +65,11 @@ export class EventStream {
     }
   }
 
+  /** What the request announced is there; its entry in the audit log ends here, however long the connection lasts. */
+  settle(sandboxId: string): void {
+    this.request.recording?.created(sandboxId);
+  }
+
   get ended(): boolean {
     return this.over;
   }
@@ -82,9 +88,9 @@ export class EventStream {
     if (this.over) return;
     if (!this.begun) {
       this.over = true;
-      return sendError(this.reply.raw, error);
+      return sendError(this.reply.raw, error, this.request);
     }
-    this.send({ event: "error", error: error.toDocument().error });
+    this.send({ event: "error", error: failureOf(error, this.request).error });
     this.end();
   }
 

@@ -8,6 +8,7 @@ import type { EventStream } from "./event-stream.js";
 
 /** Sends `created`. @param createMs milliseconds since the request came */
 export function announceCreated(stream: EventStream, sandbox: Sandbox, createMs: number): void {
+  stream.settle(sandbox.id);
   stream.send({
     event: "created",
     sandbox: infoOf(sandbox),

@@ -48,6 +48,7 @@ export function lifecycleRoutes(app: FastifyInstance, { services }: ApiContext):
     streamEvents(request, reply, "sandboxes.lease", async (stream) => {
       const sandbox = services.registry.get(request.params.ref, "hold");
       if (sandbox.detached || sandbox.destroying !== null) throw unavailable(sandbox, "hold");
+      stream.settle(sandbox.id);
       stream.send({ event: "leased", sandbox: infoOf(sandbox) });
       await streamLease(services, stream, sandbox);
     }),

@@ -30,7 +30,7 @@ export function processRoutes(app: FastifyInstance, { services }: ApiContext): v
         const sandbox = registry.get(request.params.ref, "run a command in");
         const before = { began: performance.now(), createMs: null, start: null };
         const live = spec.stream && !spec.background;
-        const process = startCommand(services, sandbox, spec, before, live ? streamingSink(stream) : undefined);
+        const process = await startCommand(services, sandbox, spec, before, live ? streamingSink(stream) : undefined);
         announceStarted(stream, process);
         if (!spec.background) {
           void stream.gone.then(() => process.cancel());

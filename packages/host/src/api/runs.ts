@@ -1,13 +1,16 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { InvalidArgumentError, type EndReason, type RunRequest } from "@mvm/protocol";
 import { RunRequestSchema } from "@mvm/protocol/schemas";
 import { admit } from "../admission/admit.js";
 import { startCommand } from "../commands/exec.js";
-import { commandSpec } from "../commands/spec.js";
+import { commandSpec, type CommandSpec } from "../commands/spec.js";
+import { refuseRun } from "../evidence/run-record.js";
 import { createSandbox } from "../sandboxes/create.js";
 import { destroySandbox } from "../sandboxes/destroy.js";
+import type { Sandbox } from "../sandboxes/sandbox.js";
+import type { Services } from "../sandboxes/services.js";
 import type { ApiContext } from "./context.js";
-import { streamEvents } from "./event-stream.js";
+import { streamEvents, type EventStream } from "./event-stream.js";
 import { announceCreated } from "./lease-stream.js";
 import { announceStarted, sendEnd, streamingSink } from "./output-events.js";
 import { admissionFacts } from "./sandboxes.js";
@@ -20,13 +23,7 @@ export function runRoutes(app: FastifyInstance, { services }: ApiContext): void 
       const spec = commandSpec(request.body.command);
       if (spec.background) throw refused("/command/background");
       if (request.body.sandbox.detach === true) throw refused("/sandbox/detach");
-      const admitted = await admit(request.body.sandbox, admissionFacts(request, services));
-      const sandbox = await createSandbox(services, admitted, {
-        signal: stream.signal,
-        onProgress: (progress) => void stream.send({ event: "progress", ...progress }),
-        onNotice: (message) => void stream.send({ event: "notice", message }),
-        waitReady: false,
-      });
+      const sandbox = await createForRun(services, request, spec, stream);
       const ready = sandbox.live?.session.ready;
       let reason: EndReason = "destroyed";
       void stream.gone.then(() => end("client_gone"));
@@ -37,7 +34,8 @@ export function runRoutes(app: FastifyInstance, { services }: ApiContext): void 
       try {
         const createMs = performance.now() - began;
         const before = { began, createMs, start: sandbox.boot?.start ?? null };
-        const process = startCommand(services, sandbox, spec, before, spec.stream ? streamingSink(stream) : undefined);
+        const sink = spec.stream ? streamingSink(stream) : undefined;
+        const process = await startCommand(services, sandbox, spec, before, sink);
         announceCreated(stream, sandbox, createMs);
         announceStarted(stream, process);
         await sendEnd(stream, process);
@@ -53,6 +51,27 @@ export function runRoutes(app: FastifyInstance, { services }: ApiContext): void 
       }
     }),
   );
+}
+
+/** A run that gets no sandbox has its entry and its receipt all the same. */
+async function createForRun(
+  services: Services,
+  request: FastifyRequest<{ Body: RunRequest }>,
+  spec: CommandSpec,
+  stream: EventStream,
+): Promise<Sandbox> {
+  try {
+    const admitted = await admit(request.body.sandbox, admissionFacts(request, services));
+    return await createSandbox(services, admitted, {
+      signal: stream.signal,
+      onProgress: (progress) => void stream.send({ event: "progress", ...progress }),
+      onNotice: (message) => void stream.send({ event: "notice", message }),
+      waitReady: false,
+    });
+  } catch (error) {
+    await refuseRun(services, spec, error);
+    throw error;
+  }
 }
 
 function refused(pointer: string): InvalidArgumentError {

@@ -18,6 +18,7 @@ import { portRoutes } from "./ports.js";
 import { poolRoutes } from "./pools.js";
 import { processControlRoutes, stdinRoutes } from "./process-input.js";
 import { processRoutes } from "./processes.js";
+import { installRecording } from "./recording.js";
 import { runRoutes } from "./runs.js";
 import { sandboxRoutes } from "./sandboxes.js";
 import { snapshotArchiveRoutes } from "./snapshot-archives.js";
@@ -76,6 +77,7 @@ export async function createApi(context: ApiContext, log: Logger): Promise<Fasti
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   installErrorHandlers(app);
   capConnections(app.server);
+  installRecording(app, context.services.evidence, context.services.registry);
   await app.register(swagger, { openapi: { info: { title: "mvm daemon", version: context.version } } });
   await app.register((scope, _options, done) => {
     installJsonBodies(scope);

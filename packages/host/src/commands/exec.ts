@@ -1,4 +1,5 @@
-import { deadline, limits, newId, Timeout, type CommandResult } from "@mvm/protocol";
+import { deadline, limits, Timeout, type CommandResult } from "@mvm/protocol";
+import { beginRun, endRun, failRun, type RunRecord } from "../evidence/run-record.js";
 import { failSandbox } from "../sandboxes/fail.js";
 import { persist } from "../sandboxes/persist.js";
 import type { Live, Sandbox } from "../sandboxes/sandbox.js";
@@ -16,18 +17,41 @@ export interface Before {
   readonly start: "pool" | "template" | "cold" | null;
 }
 
-/** Starts a command in a running sandbox. The request is on its way when this returns; its `result` rejects with a typed error. */
-export function startCommand(
+/**
+ * Starts a command in a running sandbox, once its begin is in the audit log. The request is on its way when this resolves;
+ * its `result` rejects with a typed error.
+ * @throws {SandboxDependencyError} code AUDIT_UNAVAILABLE: it was not started
+ */
+export async function startCommand(
   services: Services,
   sandbox: Sandbox,
   spec: CommandSpec,
   before: Before,
   sink?: OutputSink,
+): Promise<Process> {
+  requireLive(sandbox, "run a command in");
+  const record = await beginRun(services, sandbox, spec);
+  try {
+    return startRecorded(services, sandbox, spec, record, before, sink);
+  } catch (error) {
+    await failRun(services, sandbox, record, error, null);
+    throw error;
+  }
+}
+
+function startRecorded(
+  services: Services,
+  sandbox: Sandbox,
+  spec: CommandSpec,
+  record: RunRecord,
+  before: Before,
+  sink: OutputSink | undefined,
 ): Process {
+  // Writing the entry took a moment, in which the sandbox may have ended.
   const live = requireLive(sandbox, "run a command in");
   const began = performance.now();
   const process = new Process(live.session, execRequest(spec), {
-    runId: newId("run"),
+    runId: record.runId,
     argv: spec.argv,
     user: spec.user,
     cwd: spec.cwd,
@@ -40,7 +64,7 @@ export function startCommand(
   process.events.once("end", () => services.registry.runs.delete(process.runId));
   if (spec.stdinData !== null) feed(process, spec.stdinData);
   if (spec.background) keepTrack(sandbox, live, process);
-  process.result = finish(services, sandbox, live, process, spec, before, began);
+  process.result = finish(services, sandbox, live, process, spec, record, before, began);
   process.result.catch(() => undefined);
   return process;
 }
@@ -51,6 +75,7 @@ async function finish(
   live: Live,
   process: Process,
   spec: CommandSpec,
+  record: RunRecord,
   before: Before,
   began: number,
 ): Promise<CommandResult> {
@@ -63,17 +88,22 @@ async function finish(
   });
   try {
     const end = await process.ended;
-    return commandResult(sandbox, process, end, timings());
+    return await endRun(services, sandbox, record, process, commandResult(sandbox, process, end, timings()));
   } catch (error) {
-    if (!watch.hung()) throw error;
+    if (!watch.hung()) {
+      await failRun(services, sandbox, record, error, process);
+      throw error;
+    }
     const partial = commandResult(sandbox, process, endOfHungGuest(performance.now() - began), timings());
-    throw new Timeout({
+    const timeout = new Timeout({
       message: `Cannot finish the command: the guest did not end it at its time limit and answers no more`,
       outcome: "unknown",
       sandboxId: sandbox.id,
       runId: process.runId,
       result: partial,
     });
+    await failRun(services, sandbox, record, timeout, process, partial);
+    throw timeout;
   } finally {
     watch.cancel();
   }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { limits, OutcomeUnknownError, type CommandResult, type ExecResult } from "@mvm/protocol";
 import { OutputCapture } from "@mvm/protocol/capture";
@@ -40,6 +41,8 @@ export class Process {
   readonly ring: OutputRing;
   readonly stdout: OutputCapture;
   readonly stderr: OutputCapture;
+  /** SHA-256 of all output so far, also of what the result leaves out. */
+  readonly digests = { stdout: createHash("sha256"), stderr: createHash("sha256") };
   /** `started` with the guest's pid, `output` after every chunk, `end` once; in the order of the channel. */
   readonly events = new EventEmitter<{ started: [pid: number]; output: []; end: [] }>();
   /** The program runs; null when the guest could not start it and the end says why. Never rejects. */
@@ -116,6 +119,7 @@ export class Process {
 
   private onData(stream: OutputStream, data: Uint8Array): void {
     this[stream].push(data);
+    this.digests[stream].update(data);
     this.ring.push(stream, data);
     const chunk = { stream, data, cursor: this.ring.cursor };
     this.events.emit("output");

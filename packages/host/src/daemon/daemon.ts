@@ -5,6 +5,8 @@ import { createApi } from "../api/server.js";
 import type { Backend } from "../backends/backend.js";
 import { OperatorFile } from "../egress/operator-file.js";
 import { Names } from "../egress/resolve.js";
+import { Evidence } from "../evidence/evidence.js";
+import { ReceiptStore } from "../evidence/receipts.js";
 import { openImages, type ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
 import { Meters } from "../observe/meters.js";
@@ -52,7 +54,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const startedAt = new Date().toISOString();
   const registry = new Registry();
   const meters = new Meters();
-  registry.onAdd = (sandbox) => meters.watch(sandbox);
+  // First of all: the locks and keys of the history, and what a former daemon left open in it.
+  const evidence = await Evidence.open(home.root, log);
+  const receipts = new ReceiptStore(home.receipts);
+  receipts.prune();
+  registry.onAdd = (sandbox) => {
+    meters.watch(sandbox);
+    evidence.watch(sandbox);
+  };
   const images = options.images ?? openImages(home.root, meters);
   const reaper = startReaper(log, home.root);
   const services: Services = {
@@ -65,6 +74,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tasks: new BackgroundTasks(log),
     snapshots: new SnapshotStore(home.snapshots, home.snapshotKey),
     meters,
+    evidence,
+    receipts,
     egress: { operator: new OperatorFile(home.root, log), names: new Names() },
     pools: new Pools(home.root, () => services, options.memoryPressure),
     queue: new StartQueue({
@@ -94,6 +105,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       services.tasks.run("pools", () => services.pools.close());
       await releaseAll(services, deadline("drain") - 500);
       api.server.closeAllConnections();
+      await evidence.close();
       reaper.close();
     },
   };

@@ -1,6 +1,8 @@
 import type { Ceilings } from "../admission/ceilings.js";
 import type { Backend } from "../backends/backend.js";
 import type { EgressHost } from "../egress/egress.js";
+import type { Evidence } from "../evidence/evidence.js";
+import type { ReceiptStore } from "../evidence/receipts.js";
 import type { ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
 import type { Meters } from "../observe/meters.js";
@@ -26,5 +28,7 @@ export interface Services {
   readonly snapshots: SnapshotStore;
   readonly pools: Pools;
   readonly meters: Meters;
+  readonly evidence: Evidence;
+  readonly receipts: ReceiptStore;
   readonly egress: EgressHost;
 }

@@ -11,6 +11,8 @@ export interface HomeLayout {
   readonly logs: string;
   readonly daemonLog: string;
   readonly temporary: string;
+  /** Receipt of every run, by tenant. */
+  readonly receipts: string;
   readonly snapshots: string;
   /** Seals snapshots. */
   readonly snapshotKey: string;
@@ -31,6 +33,7 @@ export function homeLayout(root: string): HomeLayout {
     logs,
     daemonLog: join(logs, "mvmd.log"),
     temporary: join(root, "tmp"),
+    receipts: join(root, "receipts"),
     snapshots: join(root, "snapshots"),
     snapshotKey: join(root, "keys", "snapshot.key"),
     exportKey: join(root, "keys", "snapshot-export.key"),
