@@ -48,6 +48,7 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "DELETE /v1/snapshots/:ref": { event: "snapshot.remove" },
   "POST /v1/snapshots/prune": { event: "snapshot.prune" },
 
+  "POST /v1/pools": { event: "host.pools" },
   "POST /v1/images": { event: "image.build" },
   "DELETE /v1/images/:ref": { event: "image.remove" },
 
