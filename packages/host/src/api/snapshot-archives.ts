@@ -34,7 +34,7 @@ export function snapshotArchiveRoutes(app: FastifyInstance, { services }: ApiCon
       // An archive that breaks off visibly never passes for whole.
       if (raw.headersSent) raw.destroy();
       else if (!gone.signal.aborted) {
-        sendError(raw, toSandboxError(error, { dispatched: false, operation: "snapshots.export" }));
+        sendError(raw, toSandboxError(error, { dispatched: false, operation: "snapshots.export" }), request);
       }
     }
   });

@@ -47,6 +47,7 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "POST /v1/snapshots/:ref/verify": { readsOnly: "compares a snapshot with its seal" },
   "DELETE /v1/snapshots/:ref": { event: "snapshot.remove" },
   "POST /v1/snapshots/prune": { event: "snapshot.prune" },
+  "POST /v1/snapshots/import": { event: "snapshot.import" },
 
   "POST /v1/pools": { event: "host.pools" },
   "POST /v1/images": { event: "image.build" },
