@@ -100,7 +100,8 @@ def test_a_process_is_followed_fed_and_killed(sandbox: Any) -> None:
 
 def test_files_are_made_listed_moved_and_removed(sandbox: Any) -> None:
     files = sandbox.files
-    assert files.write("d/e/f.txt", "h€llo", mode=0o600) == 7
+    written = files.write("d/e/f.txt", "h€llo", mode=0o600)
+    assert (written.bytes, written.sha256) == (7, files.stat("d/e/f.txt", sha256=True).sha256)
     assert files.read("/home/user/d/e/f.txt") == "h€llo"
     entry = files.stat("d/e/f.txt")
     assert (entry.name, entry.type, entry.size, entry.mode, entry.uid) == ("f.txt", "file", 7, 0o600, 1000)
@@ -126,7 +127,8 @@ def test_files_are_made_listed_moved_and_removed(sandbox: Any) -> None:
 
 def test_large_files_go_both_ways_unchanged(sandbox: Any) -> None:
     content = os.urandom(8 * 1024 * 1024)
-    assert sandbox.files.write("big", (content[i : i + 70_000] for i in range(0, len(content), 70_000))) == len(content)
+    written = sandbox.files.write("big", (content[i : i + 70_000] for i in range(0, len(content), 70_000)))
+    assert written == mvm.Written(len(content), hashlib.sha256(content).hexdigest())
     assert sandbox.files.read("big", format="bytes") == content
     digest = hashlib.sha256()
     for chunk in sandbox.files.read("big", format="stream"):

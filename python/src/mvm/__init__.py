@@ -13,7 +13,7 @@ from mvm.network_policy import NetworkPolicy, NetworkRule
 from mvm.options import ClientOptions, CreateOptions, ForkOptions, Mount, RestoreOptions, TerminalSize
 from mvm.results.command_result import CommandResult, CommandTimings, Isolation
 from mvm.results.file_change import FileChange
-from mvm.results.file_entry import FileEntry
+from mvm.results.file_entry import FileEntry, Written
 from mvm.results.metrics import GuestMetrics, HostMetrics, SandboxMetrics
 from mvm.results.process_event import EndEvent, GapEvent, OutputEvent, ProcessEvent
 from mvm.results.sandbox_info import DestroyResult, LogLine, PortInfo, ProcessInfo, SandboxInfo
@@ -72,5 +72,6 @@ __all__ = [
     "SnapshotInfo",
     "SnapshotVerdict",
     "TerminalSize",
+    "Written",
     *_errors,
 ]

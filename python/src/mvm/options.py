@@ -92,6 +92,9 @@ class CreateOptions(ClientOptions, total=False):
     """MiB of writable disk, at least 64. Default: 2048."""
     ttl_seconds: int | None
     """1 second to 30 days, after which it is destroyed. Default: none, unless detached: then it has to be given."""
+    idle_seconds: int | None
+    """1 second to 30 days without use after which it is destroyed: no call reached the guest, no command ran in the
+    foreground. Default: never for that reason."""
     env: Mapping[str, str] | None
     """Environment of every command. Not for credentials: use ``secrets``."""
     tags: Mapping[str, str] | None

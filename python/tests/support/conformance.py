@@ -77,7 +77,7 @@ class Client:
         self.processes[process].kill(signal)
 
     def write(self, sandbox: str, path: str, content: str, **options: Any) -> Any:
-        return {"bytes": self._at(sandbox).files.write(path, content, **options)}
+        return self._at(sandbox).files.write(path, content, **options)
 
     def read(self, sandbox: str, path: str) -> Any:
         return {"content": self._at(sandbox).files.read(path)}

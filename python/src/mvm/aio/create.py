@@ -10,10 +10,10 @@ from typing import Any
 from mvm.aio.answer import AsyncAnswer
 from mvm.aio.daemon_client import AsyncDaemonClient
 from mvm.aio.lease import AsyncLease, lease_of
+from mvm.aio.retry import retry_lost, retry_transient
 from mvm.aio.target import AsyncTarget
 from mvm.client.call import Call
 from mvm.drivers import asynchronous as driver
-from mvm.errors import SandboxError
 from mvm.options import CreateOptions, client_options, refuse_other_modes, request_body
 from mvm.results.document import read
 from mvm.results.sandbox_info import SandboxInfo
@@ -84,10 +84,8 @@ async def create_sandbox(image: str | None, options: CreateOptions) -> AsyncMade
         # An attached sandbox dies with its connection and a detached one is found again by its key.
         idempotent=True,
     )
-    try:
+
+    async def attempt() -> AsyncMade:
         return await make(client, call, detach=detach, on_progress=options.get("on_progress"))
-    except SandboxError as error:
-        if not detach or error.boundary != "transport" or error.retry != "safe":
-            raise
-    # The daemon repeats its answer, not its work.
-    return await make(client, call, detach=detach, on_progress=options.get("on_progress"))
+
+    return await retry_transient(lambda: retry_lost(attempt) if detach else attempt())

@@ -17,6 +17,9 @@ T = TypeVar("T")
 Events: TypeAlias = AsyncGenerator[T, None]
 """Things that come one by one; closing it ends what sends them."""
 
+Pending: TypeAlias = Awaitable[T]
+"""What a call returns that has begun and not ended."""
+
 pause = asyncio.sleep
 
 

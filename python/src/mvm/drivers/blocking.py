@@ -18,6 +18,9 @@ T = TypeVar("T")
 Events: TypeAlias = Generator[T, None, None]
 """Things that come one by one; closing it ends what sends them."""
 
+Pending: TypeAlias = T
+"""A call that has returned has ended."""
+
 pause = time.sleep
 
 

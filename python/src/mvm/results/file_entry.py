@@ -25,6 +25,16 @@ class FileEntry:
     modified_at: datetime
     target: str | None = None
     name_bytes: bytes | None = None
+    sha256: str | None = None
+    """Hex, of a file's content as the guest handed it out when it was asked; only with ``sha256``."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written. ``sha256`` is hex, of the bytes that passed the daemon: of what was added, when appending."""
+
+    bytes: int
+    sha256: str
 
 
 def file_entry(document: Mapping[str, Any]) -> FileEntry:
@@ -45,4 +55,5 @@ def file_entry(document: Mapping[str, Any]) -> FileEntry:
         modified_at=datetime.fromtimestamp(document["mtime_ms"] / 1000, timezone.utc),
         target=target,
         name_bytes=name_bytes,
+        sha256=document.get("sha256"),
     )

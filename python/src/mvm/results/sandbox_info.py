@@ -71,6 +71,7 @@ class SandboxInfo:
     ports: list[PortInfo] = field(default_factory=list)
     confinement: list[Confinement] = field(default_factory=list)
     template: str | None = None
+    idle_seconds: int | None = None
     network: dict[str, Any] = field(default_factory=dict)
     """What may leave it: ``NetworkPolicy.from_document`` reads it."""
 

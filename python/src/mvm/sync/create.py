@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mvm.client.call import Call
-from mvm.drivers import blocking as driver
-from mvm.errors import SandboxError
-from mvm.options import CreateOptions, client_options, refuse_other_modes, request_body
-from mvm.results.document import read
-from mvm.results.sandbox_info import SandboxInfo
 from mvm.sync.answer import Answer
 from mvm.sync.daemon_client import DaemonClient
 from mvm.sync.lease import Lease, lease_of
+from mvm.sync.retry import retry_lost, retry_transient
 from mvm.sync.target import Target
+
+from mvm.client.call import Call
+from mvm.drivers import blocking as driver
+from mvm.options import CreateOptions, client_options, refuse_other_modes, request_body
+from mvm.results.document import read
+from mvm.results.sandbox_info import SandboxInfo
 
 Progress = Callable[[dict[str, Any]], object]
 
@@ -83,10 +84,8 @@ def create_sandbox(image: str | None, options: CreateOptions) -> Made:
         # An attached sandbox dies with its connection and a detached one is found again by its key.
         idempotent=True,
     )
-    try:
+
+    def attempt() -> Made:
         return make(client, call, detach=detach, on_progress=options.get("on_progress"))
-    except SandboxError as error:
-        if not detach or error.boundary != "transport" or error.retry != "safe":
-            raise
-    # The daemon repeats its answer, not its work.
-    return make(client, call, detach=detach, on_progress=options.get("on_progress"))
+
+    return retry_transient(lambda: retry_lost(attempt) if detach else attempt())

@@ -7,14 +7,16 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, overload
 
+from mvm.sync.target import Target
+from mvm.sync.watch import FileWatch, watch
+
 from mvm import limits
 from mvm.client.call import given
 from mvm.client.command import content_bytes
 from mvm.drivers import blocking as driver
 from mvm.errors import InvalidArgumentError, SandboxError
-from mvm.results.file_entry import FileEntry, file_entry
-from mvm.sync.target import Target
-from mvm.sync.watch import FileWatch, watch
+from mvm.results.document import read
+from mvm.results.file_entry import FileEntry, Written, file_entry
 
 _Entries: TypeAlias = "list[FileEntry]"
 Format = Literal["text", "bytes", "stream"]
@@ -77,8 +79,8 @@ class Files:
         modified_at: datetime | None = None,
         exclusive: bool = False,
         append: bool = False,
-    ) -> int:
-        """Writes a file and returns the number of bytes.
+    ) -> Written:
+        """Writes a file.
 
         It has the whole new content or, if anything fails, still the old one; directories above it are made.
 
@@ -110,7 +112,7 @@ class Files:
             idempotent=not exclusive and not append,
             patient=True,
         )
-        return int(document["bytes"])
+        return read(Written, document)
 
     def list(self, path: str) -> _Entries:
         """The entries of a directory, sorted by name."""
@@ -129,12 +131,14 @@ class Files:
             if cursor is None:
                 return
 
-    def stat(self, path: str, *, follow: bool = True) -> FileEntry:
+    def stat(self, path: str, *, follow: bool = True, sha256: bool = False) -> FileEntry:
         """What is at the path; without ``follow`` about a symlink itself.
 
         Raises ``GuestAgentError`` (``FILE_NOT_FOUND``) when nothing is.
+
+        :param sha256: also the SHA-256 of a file's content: the whole file passes the daemon, which computes it
         """
-        query = {"path": path, "follow": None if follow else False}
+        query = {"path": path, "follow": None if follow else False, "sha256": sha256 or None}
         return file_entry(self._target.json("GET", "/files/stat", "files.stat", query=query))
 
     def exists(self, path: str, *, follow: bool = True) -> bool:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mvm.client.call import Call, segment
 from mvm.sync.daemon_client import DaemonClient
+
+from mvm.client.call import Call, segment
 
 
 @dataclass(frozen=True)
