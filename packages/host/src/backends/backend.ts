@@ -123,6 +123,11 @@ export interface Backend {
   recover?(): Promise<void>;
   /** Removes what machines that are gone have left outside of their directories. After recovery, and with every gc. */
   tidy?(): Promise<void>;
+  /**
+   * What it keeps below the state root for images or programs that are no more; removing it only costs time.
+   * @param images digests of the images that exist
+   */
+  stale?(images: ReadonlySet<string>): Promise<readonly { readonly kind: string; readonly path: string }[]>;
   /** Facts about this host, cached; `refresh` probes again. */
   probe(options?: { refresh?: boolean; signal?: AbortSignal }): Promise<BackendReport>;
   /**

@@ -10,19 +10,27 @@ import { listQuarantined } from "../store/quarantine.js";
 const quarantineKeptMs = 7 * 24 * 3600 * 1000;
 
 interface Garbage {
-  readonly kind: "sandbox" | "temporary" | "quarantine" | "log";
+  readonly kind: string;
   readonly path: string;
 }
 
 /** Removes what belongs to no sandbox any more, or only says what it would remove. */
 export async function collectGarbage(services: Services, dryRun: boolean, now = Date.now()): Promise<GcResult> {
   const removed: GcResult["removed"] = [];
-  for (const { kind, path } of findGarbage(services, now)) {
+  if (!dryRun) for (const backend of services.backends) await backend.tidy?.();
+  for (const { kind, path } of [...findGarbage(services, now), ...(await staleAssets(services))]) {
     const bytes = sizeOf(path);
     if (!dryRun) await rm(path, { recursive: true, force: true });
     removed.push({ kind, path, bytes });
   }
   return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** What backends keep for images or programs that are no more. */
+async function staleAssets({ backends, images }: Services): Promise<Garbage[]> {
+  const digests = new Set((await images.list()).map(({ record }) => record.digest));
+  const found = await Promise.all(backends.map(async (backend) => (await backend.stale?.(digests)) ?? []));
+  return found.flat().map(({ kind, path }) => ({ kind, path }));
 }
 
 function findGarbage({ home, registry, pools }: Services, now: number): Garbage[] {

@@ -26,6 +26,7 @@ import { machineFiles } from "./paths.js";
 import { type HostFacts, oldestQemu, probeHost } from "./probe.js";
 import { foundProcess } from "./process.js";
 import { qemuReport } from "./report.js";
+import { findStale, type Stale } from "./stale.js";
 import { startFromCapture, startFromTemplate, type StartParts } from "./start-from.js";
 import type { TemplateInputs } from "./template-key.js";
 import { type Template, TemplateStore } from "./template-store.js";
@@ -86,6 +87,13 @@ class QemuBackend implements Backend {
 
   async recover(): Promise<void> {
     await Promise.all([this.#templates.sweep(), this.#kvm.sweep()]);
+  }
+
+  async stale(images: ReadonlySet<string>): Promise<readonly Stale[]> {
+    const { qemu } = await this.#hostFacts();
+    // Without kernel or QEMU nothing can be told to be of another one.
+    const boot = await this.#options.bootFiles(true).catch(() => undefined);
+    return qemu === null || boot === undefined ? [] : await findStale(this.#options.home, { images, boot, qemu });
   }
 
   async tidy(): Promise<void> {
