@@ -80,7 +80,8 @@ def blocking_modules() -> dict[str, str]:
 
 if __name__ == "__main__":
     TARGET.mkdir(exist_ok=True)
+    modules = blocking_modules()
     for stale in TARGET.glob("*.py"):
         stale.unlink()
-    for name, content in blocking_modules().items():
+    for name, content in modules.items():
         (TARGET / name).write_text(content)

@@ -6,10 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from mvm.sync.process import Process
-from mvm.sync.stdin import StdinFeed
-from mvm.sync.target import Target
-
 from mvm.client.call import given
 from mvm.client.command import Command, OutputText, check_result, command_body, stdin_body
 from mvm.drivers import blocking as driver
@@ -18,6 +14,9 @@ from mvm.options import TerminalSize
 from mvm.results.command_result import CommandResult
 from mvm.results.document import read
 from mvm.results.sandbox_info import ProcessInfo
+from mvm.sync.process import Process
+from mvm.sync.stdin import StdinFeed
+from mvm.sync.target import Target
 
 _Infos: TypeAlias = "list[ProcessInfo]"
 Output: TypeAlias = "Callable[[str], object]"

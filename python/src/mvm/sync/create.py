@@ -8,17 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mvm.sync.answer import Answer
-from mvm.sync.daemon_client import DaemonClient
-from mvm.sync.lease import Lease, lease_of
-from mvm.sync.retry import retry_lost, retry_transient
-from mvm.sync.target import Target
-
 from mvm.client.call import Call
 from mvm.drivers import blocking as driver
 from mvm.options import CreateOptions, client_options, refuse_other_modes, request_body
 from mvm.results.document import read
 from mvm.results.sandbox_info import SandboxInfo
+from mvm.sync.answer import Answer
+from mvm.sync.daemon_client import DaemonClient
+from mvm.sync.lease import Lease, lease_of
+from mvm.sync.retry import retry_lost, retry_transient
+from mvm.sync.target import Target
 
 Progress = Callable[[dict[str, Any]], object]
 

@@ -8,9 +8,6 @@ from typing import Any
 
 import httpcore
 import httpx
-from mvm.sync.answer import Answer, exchange_error
-from mvm.sync.launch import launch_daemon
-from mvm.sync.transport import SocketTransport
 
 from mvm import limits
 from mvm.client.call import Call
@@ -18,6 +15,9 @@ from mvm.client.home import home_paths
 from mvm.client.private_directory import check_socket
 from mvm.drivers import blocking as driver
 from mvm.errors import SandboxError, SandboxUnavailable
+from mvm.sync.answer import Answer, exchange_error
+from mvm.sync.launch import launch_daemon
+from mvm.sync.transport import SocketTransport
 
 _BACKLOG_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds before trying again when the daemon's queue of connections is full."""

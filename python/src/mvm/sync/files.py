@@ -7,9 +7,6 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, overload
 
-from mvm.sync.target import Target
-from mvm.sync.watch import FileWatch, watch
-
 from mvm import limits
 from mvm.client.call import given
 from mvm.client.command import content_bytes
@@ -17,6 +14,8 @@ from mvm.drivers import blocking as driver
 from mvm.errors import InvalidArgumentError, SandboxError
 from mvm.results.document import read
 from mvm.results.file_entry import FileEntry, Written, file_entry
+from mvm.sync.target import Target
+from mvm.sync.watch import FileWatch, watch
 
 _Entries: TypeAlias = "list[FileEntry]"
 Format = Literal["text", "bytes", "stream"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from mvm.sync.target import Target
-
 from mvm.errors import SandboxError
 from mvm.results.document import read
 from mvm.results.sandbox_info import DestroyResult
+from mvm.sync.target import Target
 
 Verb = Literal["pause", "resume", "cold", "stop", "start"]
 

@@ -6,12 +6,11 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import datetime, timezone
 
-from mvm.sync.target import Target
-
 from mvm.drivers import blocking as driver
 from mvm.errors import InvalidArgumentError
 from mvm.results.document import read
 from mvm.results.sandbox_info import LogLine
+from mvm.sync.target import Target
 
 
 def _time(since: datetime | float | str | None) -> str | None:

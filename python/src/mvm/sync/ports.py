@@ -6,12 +6,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
-from mvm.sync.target import Target
-
 from mvm.client.call import given
 from mvm.errors import SandboxError
 from mvm.results.document import read
 from mvm.results.sandbox_info import PortInfo
+from mvm.sync.target import Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self

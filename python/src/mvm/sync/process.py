@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from mvm.sync.stdin import send_stdin
-from mvm.sync.target import Target
-
 from mvm.client.command import OutputText, check_result
 from mvm.drivers import blocking as driver
 from mvm.results.command_result import CommandResult
 from mvm.results.process_event import EndEvent, GapEvent, OutputEvent, ProcessEvent
+from mvm.sync.stdin import send_stdin
+from mvm.sync.target import Target
 
 
 class Process:

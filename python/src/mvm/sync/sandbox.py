@@ -8,16 +8,6 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mvm.sync.commands import Commands
-from mvm.sync.create import Made, Progress, create_sandbox, make, make_forks
-from mvm.sync.daemon_client import DaemonClient
-from mvm.sync.files import Files
-from mvm.sync.lease import Lease
-from mvm.sync.logs import logs
-from mvm.sync.ports import Ports
-from mvm.sync.snapshot import Snapshot, save
-from mvm.sync.target import Target
-
 from mvm.client.call import Call, given, segment
 from mvm.drivers import blocking as driver
 from mvm.errors import CleanupError, SandboxError
@@ -35,6 +25,15 @@ from mvm.results.document import read
 from mvm.results.metrics import SandboxMetrics
 from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, SandboxState
 from mvm.sync import lifecycle
+from mvm.sync.commands import Commands
+from mvm.sync.create import Made, Progress, create_sandbox, make, make_forks
+from mvm.sync.daemon_client import DaemonClient
+from mvm.sync.files import Files
+from mvm.sync.lease import Lease
+from mvm.sync.logs import logs
+from mvm.sync.ports import Ports
+from mvm.sync.snapshot import Snapshot, save
+from mvm.sync.target import Target
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mvm.sync.daemon_client import DaemonClient
-from mvm.sync.target import Target
-
 from mvm.client.call import Call, given, segment
 from mvm.drivers import blocking as driver
 from mvm.options import ClientOptions
 from mvm.results.document import read
 from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
+from mvm.sync.daemon_client import DaemonClient
+from mvm.sync.target import Target
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mvm.sync.target import Target
-
 from mvm.client.command import content_bytes
 from mvm.drivers import blocking as driver
 from mvm.errors import SandboxError
+from mvm.sync.target import Target
 
 
 def send_stdin(target: Target, pid: int, content: Any, *, eof: bool = False) -> int:

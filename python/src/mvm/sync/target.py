@@ -6,9 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mvm.sync.daemon_client import DaemonClient
-
 from mvm.client.call import Call, segment
+from mvm.sync.daemon_client import DaemonClient
 
 
 @dataclass(frozen=True)

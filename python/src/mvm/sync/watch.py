@@ -6,12 +6,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from mvm.sync.answer import Answer
-from mvm.sync.target import Target
-
 from mvm.drivers import blocking as driver
 from mvm.errors import SandboxError
 from mvm.results.file_change import FileChange, file_change
+from mvm.sync.answer import Answer
+from mvm.sync.target import Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self
