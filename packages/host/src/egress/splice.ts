@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { GuestConnection } from "./guest-connection.js";
 
@@ -16,20 +15,19 @@ export async function splice(guest: GuestConnection, socket: Socket, traffic: Tr
   await Promise.all([upwards(guest, socket, traffic), downwards(guest, socket, traffic)]);
 }
 
+/** Does not wait for the server: credit goes back when bytes have left this process, and the guest sends no more than that. */
 async function upwards(guest: GuestConnection, socket: Socket, traffic: Traffic): Promise<void> {
   for (let chunk = await guest.read(); chunk !== null; chunk = await guest.read()) {
     if (socket.destroyed) throw new Error("the server's side is gone");
-    if (!socket.write(chunk)) await drained(socket);
-    traffic.sent += chunk.length;
-    guest.passed(chunk.length);
+    const bytes = chunk.length;
+    socket.write(chunk, (error) => {
+      if (error) return;
+      traffic.sent += bytes;
+      guest.passed(bytes);
+    });
   }
-  // What was written leaves this process before anybody closes the socket.
-  socket.end();
-  if (!socket.writableFinished) await Promise.race([once(socket, "finish"), once(socket, "close")]);
-}
-
-function drained(socket: Socket): Promise<unknown> {
-  return Promise.race([once(socket, "drain"), once(socket, "close")]);
+  // What was written leaves this process before anybody closes the socket. Called for a broken one too.
+  await new Promise<void>((resolve) => socket.end(() => resolve()));
 }
 
 async function downwards(guest: GuestConnection, socket: Socket, traffic: Traffic): Promise<void> {
