@@ -128,6 +128,7 @@ request!(Exec {
     #[serde(default = "default_grace")]
     grace_ms: u64,
     pty: Option<Size>,
+    spill: Option<String>,
 });
 request!(Signal {
     pid: u32,

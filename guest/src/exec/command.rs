@@ -5,6 +5,7 @@ use super::cstrings::CStrings;
 use super::env;
 use super::process::{CommandResult, Process, Source};
 use super::spawn::{Failure, Launch, Started};
+use super::spill::Spill;
 use super::stdin::Stdin;
 use super::timeout;
 use crate::agent::core::Core;
@@ -26,6 +27,10 @@ pub fn exec(core: &mut Core, stream: u32, json: &[u8]) -> OpResult<Reply> {
     if let Some(evicted) = core.commands.ensure_room()? {
         core.retire(evicted);
     }
+    let spill = match &request.spill {
+        Some(path) => Some(Spill::open(&core.root, path)?),
+        None => None,
+    };
     let user = core.users.find(&core.root, request.user.as_deref().unwrap_or("user"))?;
     let cwd = working_directory(core, request.cwd.as_deref(), &user.home);
     let (envp, path) = env::build(&user, request.pty.is_some(), &core.base_env, &request.env.0);
@@ -46,7 +51,7 @@ pub fn exec(core: &mut Core, stream: u32, json: &[u8]) -> OpResult<Reply> {
     let started_at = clock::now();
     match core.spawner.start(&mut core.cgroups, launch) {
         Ok(started) => Ok(Reply::Stream(register(
-            core, stream, request, user.name, cwd, started_at, started,
+            core, stream, request, user.name, cwd, started_at, started, spill,
         ))),
         Err(failure) => refuse(core, stream, &request.argv[0], failure),
     }
@@ -89,6 +94,7 @@ fn register(
     cwd: String,
     started_at: u64,
     started: Started,
+    spill: Option<Spill>,
 ) -> Op {
     let key = core.commands.next_key();
     let terminal = request.pty.is_some();
@@ -117,6 +123,7 @@ fn register(
         timed_out: false,
         kill_sent: false,
         starved: false,
+        spill,
         stdout_bytes: 0,
         stderr_bytes: 0,
         last_output: started_at,
@@ -167,6 +174,7 @@ fn refuse(core: &mut Core, stream: u32, program: &str, failure: Failure) -> OpRe
         oom_killed: false,
         stdout_bytes: 0,
         stderr_bytes: line.len() as u64,
+        spill_bytes: None,
         duration_ms: 0.0,
         cpu_ms: 0.0,
     };

@@ -14,6 +14,7 @@ pub mod process;
 pub mod pty;
 pub mod reap;
 pub mod spawn;
+pub mod spill;
 pub mod stdin;
 pub mod table;
 pub mod timeout;

@@ -49,10 +49,15 @@ fn send_one(process: &mut Process, out: &mut Outbox, stream: u32, flow: &mut Flo
         } else {
             (&mut process.stdout, Type::Data, &mut process.stdout_bytes)
         };
+        let spill = &mut process.spill;
         let max = DATA_CHUNK.min(flow.credit as usize);
         let sent = take(slot, process.terminal, max, |source| {
             out.fill(kind, stream, max, |spare| {
-                io::read_uninit(&source.fd, spare).map(|(read, _)| read.len())
+                let (read, _) = io::read_uninit(&source.fd, spare)?;
+                if let Some(spill) = spill {
+                    spill.write(read);
+                }
+                Ok(read.len())
             })
         });
         if sent > 0 {

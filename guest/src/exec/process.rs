@@ -1,6 +1,7 @@
 //! One command of `exec`, from its start to its RESULT.
 
 use super::cgroup::Cgroup;
+use super::spill::Spill;
 use super::stdin::Stdin;
 use rustix::fd::OwnedFd;
 use serde::Serialize;
@@ -44,6 +45,7 @@ pub struct Process {
     pub kill_sent: bool,
     /// The agent ended it for memory; the kernel's own kills are counted in the cgroup.
     pub starved: bool,
+    pub spill: Option<Spill>,
     pub stdout_bytes: u64,
     pub stderr_bytes: u64,
     pub last_output: u64,
@@ -58,6 +60,8 @@ pub struct CommandResult {
     pub oom_killed: bool,
     pub stdout_bytes: u64,
     pub stderr_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spill_bytes: Option<u64>,
     pub duration_ms: f64,
     pub cpu_ms: f64,
 }
@@ -116,6 +120,7 @@ impl Process {
             oom_killed: self.starved || self.cgroup.as_ref().map_or(false, Cgroup::was_oom_killed),
             stdout_bytes: self.stdout_bytes,
             stderr_bytes: self.stderr_bytes,
+            spill_bytes: self.spill.as_ref().map(|spill| spill.bytes),
             duration_ms: crate::clock::tenths(ended.at.saturating_sub(self.started_at)),
             cpu_ms: crate::clock::tenths(ended.cpu_ns),
         };

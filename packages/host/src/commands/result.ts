@@ -28,6 +28,7 @@ export function commandResult(
     stderrBytes: stderr.bytes,
     stdoutTruncated: stdout.truncated,
     stderrTruncated: stderr.truncated,
+    ...(guest.spill_bytes !== undefined && { spillBytes: guest.spill_bytes }),
     durationMs: rounded(end.durationMs),
     runId: process.runId,
     auditId: null,

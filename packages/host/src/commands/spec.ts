@@ -23,6 +23,8 @@ export interface CommandSpec {
   readonly maxOutputBytes: number;
   readonly stream: boolean;
   readonly background: boolean;
+  /** File of the guest that gets the whole output; null for none. */
+  readonly spill: string | null;
   readonly pty: { readonly rows: number; readonly cols: number } | null;
 }
 
@@ -49,6 +51,7 @@ export function commandSpec(request: CommandRequest): CommandSpec {
     maxOutputBytes: request.max_output_bytes ?? limits.outputDefaultBytes,
     stream: request.stream ?? false,
     background: request.background ?? false,
+    spill: request.spill === undefined ? null : validateGuestPath(request.spill),
     pty: request.pty ?? null,
   };
 }
@@ -65,6 +68,7 @@ export function execRequest(spec: CommandSpec): ExecRequest {
     timeout_ms: spec.timeoutMs,
     grace_ms: limits.killGraceMs,
     pty: spec.pty && { ...spec.pty },
+    ...(spec.spill !== null && { spill: spec.spill }),
   };
 }
 

@@ -19,6 +19,7 @@ export const ExecResultSchema = Type.Object(
     oom_killed: Type.Boolean(),
     stdout_bytes: count,
     stderr_bytes: count,
+    spill_bytes: Type.Optional(count),
     duration_ms: number,
     cpu_ms: number,
   },

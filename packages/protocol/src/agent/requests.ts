@@ -21,6 +21,7 @@ export const ExecRequestSchema = op("exec", {
   timeout_ms: nullable(Type.Integer({ minimum: limits.timeoutMinMs, maximum: limits.timeoutMaxMs })),
   grace_ms: Type.Integer({ minimum: 0, maximum: limits.timeoutMaxMs }),
   pty: nullable(Type.Object({ rows, cols }, strict)),
+  spill: Type.Optional(path),
 });
 export const SignalRequestSchema = op("signal", {
   pid,

@@ -27,6 +27,7 @@ export const CommandRequestSchema = Type.Object(
     stream: Type.Optional(Type.Boolean()),
     background: Type.Optional(Type.Boolean()),
     pty: Type.Optional(TerminalSizeSchema),
+    spill: Type.Optional(path),
   },
   strict,
 );

@@ -22,6 +22,8 @@ export const CommandResultSchema = Type.Object(
     stderr_bytes: count,
     stdout_truncated: Type.Boolean(),
     stderr_truncated: Type.Boolean(),
+    /** Bytes of both outputs in the file that `spill` named; present when it was asked for. */
+    spill_bytes: Type.Optional(count),
     duration_ms: milliseconds,
     timings: nullable(
       Type.Object(

@@ -34,6 +34,8 @@ export interface CommandResult {
   readonly stderrBytes: number;
   readonly stdoutTruncated: boolean;
   readonly stderrTruncated: boolean;
+  /** Bytes in the file that `spill` named; present only when it was asked for. */
+  readonly spillBytes?: number;
   readonly durationMs: number;
   readonly runId: string;
   readonly auditId: string | null;

@@ -21,6 +21,7 @@ export function commandResultToDocument(result: CommandResult): CommandResultDoc
     stderr_bytes: result.stderrBytes,
     stdout_truncated: result.stdoutTruncated,
     stderr_truncated: result.stderrTruncated,
+    ...(result.spillBytes === undefined ? {} : { spill_bytes: result.spillBytes }),
     duration_ms: result.durationMs,
     timings:
       timings === null
@@ -47,6 +48,7 @@ export function commandResultFromDocument(document: CommandResultDocument): Comm
     stderrBytes: document.stderr_bytes,
     stdoutTruncated: document.stdout_truncated,
     stderrTruncated: document.stderr_truncated,
+    ...(document.spill_bytes === undefined ? {} : { spillBytes: document.spill_bytes }),
     durationMs: document.duration_ms,
     runId: document.run_id,
     auditId: document.audit_id,

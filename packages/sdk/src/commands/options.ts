@@ -22,6 +22,11 @@ export interface CommandOptions extends CallOptions {
   readonly timeoutMs?: number | undefined;
   /** Bytes kept of each output, head and tail. @default 1 048 576 */
   readonly maxOutputBytes?: number | undefined;
+  /**
+   * File in the guest that gets the whole output, both streams as they come, however much of it is kept here. Made new or
+   * emptied. The result's `spillBytes` is less than both byte counts together when the guest's disk was full.
+   */
+  readonly spill?: string | undefined;
 }
 
 /** Options for `commands.run`. */

@@ -15,7 +15,7 @@ import { defined } from "../wire/options.js";
 import type { Command, CommandOptions, Stdin } from "./options.js";
 
 /** The one time limit of the two spellings, in milliseconds. */
-function timeoutOf(options: CommandOptions): number | undefined {
+export function timeoutOf(options: Pick<CommandOptions, "timeoutMs" | "timeoutSeconds">): number | undefined {
   if (options.timeoutMs !== undefined && options.timeoutSeconds !== undefined) {
     throw new InvalidArgumentError({
       message: "Cannot use timeoutMs and timeoutSeconds together: they are the same limit",
@@ -33,6 +33,7 @@ export function commandRequest(command: Command, options: CommandOptions): Comma
     env: options.env === undefined ? undefined : validateEnv(options.env),
     cwd: options.cwd === undefined ? undefined : validateGuestPath(options.cwd),
     user: options.user === undefined ? undefined : validateUser(options.user),
+    spill: options.spill === undefined ? undefined : validateGuestPath(options.spill),
     timeout_ms: timeoutOf(options),
     max_output_bytes: options.maxOutputBytes === undefined ? undefined : validateMaxOutputBytes(options.maxOutputBytes),
   });

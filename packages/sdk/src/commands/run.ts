@@ -15,6 +15,7 @@ const known: ReadonlySet<string> = new Set(
     timeoutSeconds: true,
     timeoutMs: true,
     maxOutputBytes: true,
+    spill: true,
     stdin: true,
     onStdout: true,
     onStderr: true,

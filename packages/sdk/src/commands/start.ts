@@ -13,6 +13,7 @@ const known: ReadonlySet<string> = new Set(
     timeoutSeconds: true,
     timeoutMs: true,
     maxOutputBytes: true,
+    spill: true,
     stdin: true,
     pty: true,
     signal: true,
