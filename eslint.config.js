@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/node_modules/**", "guest/**", "**/*.mjs", "**/*.js", "coverage/**"] },
+  { ignores: ["**/dist/**", "**/node_modules/**", "guest/**", "**/*.mjs", "**/*.js", "**/*.cjs", "coverage/**"] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, homedir, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { measureBurst } from "./burst.mjs";
+import { measureCode } from "./code.mjs";
 import { measureDensity } from "./density.mjs";
 import { measureLifecycle, measurePool } from "./lifecycle.mjs";
 import { measureEgress } from "./egress.mjs";
@@ -44,6 +45,7 @@ await measure("density", () => measureDensity(() => pid));
 await measure("burst", () => measureBurst({ template, image }));
 await measure("1 GiB of output", () => measureFlood(() => pid));
 await measure("files", measureFiles);
+await measure("code and terminals", measureCode);
 await measure("egress", measureEgress);
 
 const table = rows.map(

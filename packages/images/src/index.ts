@@ -8,4 +8,5 @@ export { parseReference, type ImageReference } from "./reference.js";
 export { sourceOptionsFromEnvironment, type DebianSourceOptions } from "./debian-source.js";
 export { sweepBuildTemps } from "./build-temp.js";
 export { imageLayout, type ImageLayout } from "./layout.js";
+export { runnerArgv, runnerLanguage, type RunnerLanguage } from "./runners.js";
 export type { BuildControl, OnProgress, ProgressEvent } from "./progress.js";

@@ -5,6 +5,17 @@ export type { AgentEvent } from "./agent/events.js";
 export type { AgentOp, AgentRequest, ExecRequest } from "./agent/requests.js";
 export type { Hello, Resume, Resumed, Welcome } from "./agent/session.js";
 export type {
+  CodeClaim,
+  CodeLanguage,
+  CodeRequest,
+  CodeResultDocument,
+  CodeStreamEvent,
+  ContextEnd,
+  ContextInfoDocument,
+  ContextRequest,
+  RunnerLine,
+} from "./api/code.js";
+export type {
   CommandRequest,
   ProcessInfoDocument,
   RunRequest,

@@ -105,6 +105,15 @@ export const limits = {
   forwardConnections: 256,
   /** A network address in text. */
   addressLength: 64,
+  /** Code of one call. */
+  codeBytes: MiB,
+  /** Contexts of one language in one sandbox, and calls that wait for one of them. */
+  codeContexts: 32,
+  codeWaiting: 64,
+  /** What a context claims about one call: value, outputs and error. */
+  codeClaimBytes: 8 * MiB,
+  /** Output of a call that its reader has not taken yet. */
+  codeWindowBytes: 256 * KiB,
   terminalRows: 1000,
   terminalColumns: 1000,
   /** One line of a sandbox's log; longer ones are split. */

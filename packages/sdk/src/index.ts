@@ -1,6 +1,8 @@
 /** Run untrusted code in microVMs on your own machine. */
 export type {
+  CodeLanguage,
   CommandResult,
+  ContextEnd,
   CommandTimings,
   Isolation,
   LogLine,
@@ -9,6 +11,9 @@ export type {
   TerminalSize,
 } from "@mvm/protocol";
 export * from "@mvm/protocol/errors";
+export { type CodeContext, CodeContexts, type CreateContextOptions } from "./code/contexts.js";
+export type { CodeError, CodeOutput, CodeResult } from "./code/result.js";
+export type { RunCodeOptions } from "./code/run-code.js";
 export { Commands } from "./commands/commands.js";
 export type { ProcessEvent, ProcessLogOptions } from "./commands/events.js";
 export type { ProcessInfo } from "./commands/list.js";

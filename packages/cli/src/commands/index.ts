@@ -9,6 +9,7 @@ export const registry: Registry = {
   inspect: verb(() => import("./inspect.js")),
   exec: verb(() => import("./exec.js")),
   shell: verb(() => import("./shell.js")),
+  code: verb(() => import("./code.js")),
   fs: group("Read and change files of a sandbox", {
     read: verb(() => import("./fs/read.js")),
     write: verb(() => import("./fs/write.js")),

@@ -7,7 +7,7 @@ const entropyBytes = 64;
 /** The RESUME message: the time is read as late as possible. */
 export function resumeMessage(fields: ResumeFields): Record<string, unknown> {
   return {
-    time_ns: (BigInt(Date.now()) * 1_000_000n).toString(),
+    time_ns: (BigInt(Date.now() - (fields.clockBackMs ?? 0)) * 1_000_000n).toString(),
     entropy: randomBytes(entropyBytes).toString("base64"),
     hostname: fields.hostname,
     machine_id: fields.machineId,

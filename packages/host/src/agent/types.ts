@@ -34,6 +34,8 @@ export interface ResumeFields {
   readonly machineId: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly adopted?: boolean;
+  /** Milliseconds to set the guest's clock back by. Default: none. */
+  readonly clockBackMs?: number;
 }
 
 export interface AgentSession {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { runnerLanguage } from "@mvm/images";
 import type { CommandRequest, ProcessInfoDocument } from "@mvm/protocol";
 import {
   CommandRequestSchema,
@@ -49,12 +50,14 @@ export function processRoutes(app: FastifyInstance, { services }: ApiContext): v
       const { session } = requireLive(sandbox, "list the commands of");
       const { processes } = checkedAnswer("ps", await session.call({ op: "ps" }));
       return {
-        processes: processes.map(({ started_ms, ...process }): ProcessInfoDocument => {
-          const known = sandbox.processes.find(process.pid);
-          // The guest's clock is asked only about what this daemon has not started itself.
-          const started = known?.startedAt.toISOString() ?? timeOf(started_ms);
-          return { ...process, run_id: known?.runId ?? null, started_at: started };
-        }),
+        processes: processes
+          .filter(({ argv }) => runnerLanguage(argv) === null)
+          .map(({ started_ms, ...process }): ProcessInfoDocument => {
+            const known = sandbox.processes.find(process.pid);
+            // The guest's clock is asked only about what this daemon has not started itself.
+            const started = known?.startedAt.toISOString() ?? timeOf(started_ms);
+            return { ...process, run_id: known?.runId ?? null, started_at: started };
+          }),
       };
     },
   );

@@ -4,6 +4,7 @@ import { InvalidArgumentError } from "@mvm/protocol";
 import type { Logger } from "../observe/log.js";
 import { installJsonBodies } from "./bodies.js";
 import { capConnections } from "./connections.js";
+import { codeRoutes } from "./code.js";
 import type { ApiContext } from "./context.js";
 import { installErrorHandlers } from "./errors.js";
 import { fileContentRoutes } from "./file-content.js";
@@ -38,6 +39,7 @@ const jsonRoutes = [
   poolRoutes,
   processRoutes,
   processControlRoutes,
+  codeRoutes,
   fileRoutes,
   fileWatchRoutes,
   portRoutes,

@@ -1,4 +1,5 @@
 import { deadline, limits, newId } from "@mvm/protocol";
+import { runnerLanguage } from "@mvm/images";
 import { checkedAnswer } from "../sandboxes/agent-answer.js";
 import type { Live, Sandbox } from "../sandboxes/sandbox.js";
 import { Process } from "./process.js";
@@ -19,7 +20,8 @@ export async function adoptCommands(
   const deadlineMs = deadline("agentRequest", live.machine.identity.accel);
   const { processes } = checkedAnswer("ps", await live.session.call({ op: "ps" }, { deadlineMs }));
   for (const { pid, argv, user, cwd, started_ms: startedMs, running } of processes) {
-    if (!running) continue;
+    // The runners of code are attached by the first call that needs them, and know by themselves what to end.
+    if (!running || runnerLanguage(argv) !== null) continue;
     if (backgroundPids !== "all" && !backgroundPids.includes(pid)) {
       live.session.call({ op: "signal", pid, signal: sigkill, tree: true }, { deadlineMs }).catch(() => undefined);
       continue;

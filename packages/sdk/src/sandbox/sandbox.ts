@@ -1,5 +1,8 @@
-import { isSandboxError, type LogLine, type NetworkPolicyDocument } from "@mvm/protocol";
+import { type CodeLanguage, isSandboxError, type LogLine, type NetworkPolicyDocument } from "@mvm/protocol";
 import type { DaemonClient } from "../client/index.js";
+import { CodeContexts } from "../code/contexts.js";
+import type { CodeResult } from "../code/result.js";
+import { runCode, type RunCodeOptions } from "../code/run-code.js";
 import { Commands } from "../commands/commands.js";
 import { Files } from "../files/files.js";
 import { Ports } from "../ports/ports.js";
@@ -35,6 +38,8 @@ import type { CallOptions } from "./target.js";
 export class Sandbox {
   readonly id: string;
   readonly commands: Commands;
+  /** Interpreters that keep their state: see {@link Sandbox.runCode}. */
+  readonly contexts: CodeContexts;
   readonly files: Files;
   readonly ports: Ports;
   /** The daemon it lives at. */
@@ -49,6 +54,7 @@ export class Sandbox {
     this.#info = info;
     this.#lease = lease;
     this.commands = new Commands(this);
+    this.contexts = new CodeContexts(this);
     this.files = new Files(this);
     this.ports = new Ports(this);
     if (lease !== null) endWithHandle(this, info.id, lease);
@@ -112,6 +118,11 @@ export class Sandbox {
   /** The sandbox as it is now. */
   async status(options?: CallOptions): Promise<SandboxInfo> {
     return (this.#info = await status(this, options));
+  }
+
+  /** Runs code in a context that keeps its state, and returns its result whatever came of it. */
+  runCode(language: CodeLanguage, code: string, options?: RunCodeOptions): Promise<CodeResult> {
+    return runCode(this, language, code, options);
   }
 
   /** Its numbers now. */

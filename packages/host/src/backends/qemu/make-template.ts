@@ -1,5 +1,6 @@
 import { chmod, chown, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { runnerLanguage } from "@mvm/images";
 import { deadline, VmQemuCrashError } from "@mvm/protocol";
 import { openAgentSession } from "../../agent/session.js";
 import type { AgentSession } from "../../agent/types.js";
@@ -71,12 +72,15 @@ export async function makeTemplate(
     const session = openAgentSession(machine.channel, {
       accel: input.accel,
       helloDeadline: "boot",
-      resume: { hostname: "template", machineId: "0".repeat(32) },
+      resume: { hostname: "template", machineId: "0".repeat(32), clockBackMs: templateAgeMs },
       machineExited: machine.exited,
     });
     await session.ready;
     options.onProgress?.({ phase: "template", detail: "warming up" });
-    for (const argv of input.warmUp) await warm(session, argv, input.accel);
+    for (const argv of input.warmUp) {
+      if (runnerLanguage(argv) === null) await warm(session, argv, input.accel);
+      else await leaveRunning(session, argv, input.accel);
+    }
     await session.call({ op: "sync" }, { deadlineMs: deadline("fileOpIdle", input.accel) });
     options.onProgress?.({ phase: "template", detail: "saving the state" });
     await saveState(machine, input.accel);
@@ -103,6 +107,12 @@ export async function makeTemplate(
   }
 }
 
+/**
+ * A template lives in the past: OpenSSL draws a new seed when its last one is hours old, so programs that wait in the memory
+ * of every clone do not give all of them the same randomness.
+ */
+const templateAgeMs = 24 * 3_600_000;
+
 /** Runs a program for the pages it touches; whether it succeeds is the image's business. */
 async function warm(session: AgentSession, argv: readonly string[], accel: Accelerator): Promise<void> {
   await session.call({
@@ -115,6 +125,28 @@ async function warm(session: AgentSession, argv: readonly string[], accel: Accel
     timeout_ms: deadline("fileOpIdle", accel),
     grace_ms: 1000,
     pty: null,
+  });
+}
+
+/** Starts a runner of code and waits until it says that it is ready: every clone of the machine finds it in its memory. */
+async function leaveRunning(session: AgentSession, argv: readonly string[], accel: Accelerator): Promise<void> {
+  const patience = deadline("boot", accel);
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${argv[0]} is not ready within ${patience} ms`)), patience);
+    const request = { op: "exec", argv: [...argv], env: {}, cwd: "/", user: "root", stdin: "pipe" };
+    const stream = session.open(
+      { ...request, timeout_ms: null, grace_ms: 0, pty: null },
+      {
+        onData: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      },
+    );
+    stream.result.then(
+      () => reject(new Error(`${argv[0]} ended at once`)),
+      (error: Error) => reject(error),
+    );
   });
 }
 
