@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,6 +23,7 @@ import {
   stopped,
   type DaemonProcess,
 } from "../support/daemon.js";
+import { refusal, shell } from "../support/captures.js";
 import { makeHome } from "../support/home.js";
 
 let made: ReturnType<typeof makeHome>;
@@ -63,8 +65,15 @@ afterAll(async () => {
 });
 
 const ballast = () => join(home, "ballast");
-/** Takes the last byte there is. */
-function fill(): void {
+/** Takes the last byte there is, but for some room. MiB. */
+function fill(room = 0): void {
+  const spare = join(home, "spare");
+  writeFileSync(spare, Buffer.alloc(room << 20, 1));
+  fillUp();
+  rmSync(spare);
+}
+
+function fillUp(): void {
   const file = openSync(ballast(), "w");
   for (const size of [1 << 20, 4096, 1]) {
     try {
@@ -113,6 +122,31 @@ it("D-08 a detached sandbox whose time is over ends on a full disk too", async (
   fill();
   await machinesGone(home);
   release();
+});
+
+it("X-07 D-08 a disk that fills while a machine is saved: the source goes on, and nothing is left of it", async () => {
+  const { info } = await daemon.api.create({ name: "kept", detach: true, ttl_seconds: 600 });
+  await shell(daemon.api, "kept", "echo in memory > /dev/shm/memory; echo on disk > ~/disk");
+  mkdirSync(join(home, "snapshots"), { recursive: true, mode: 0o700 });
+  // The first fails before anything is written, the second in the middle of the memory.
+  for (const room of [0, 20]) {
+    fill(room);
+    for (const verb of ["snapshots", "fork", "cold"]) {
+      const error = await refusal(daemon.api, "POST", `/v1/sandboxes/kept/${verb}`, {});
+      expect(["VM_CAPACITY", "SNAPSHOT_FAILED"], `${verb}: ${error.message}`).toContain(error.code);
+      expect(await shell(daemon.api, "kept", "cat /dev/shm/memory ~/disk")).toBe("in memory\non disk");
+    }
+    release();
+    expect(readdirSync(join(home, "snapshots")).filter((name) => name !== "ledger.json")).toEqual([]);
+    expect(readdirSync(join(home, "sandboxes", info.id)).filter((name) => name.startsWith("cold"))).toEqual([]);
+    expect(readdirSync(join(home, "sandboxes", info.id, "vm"))).not.toContain("capture");
+  }
+  expect((await daemon.api.json("POST", "/v1/sandboxes/kept/cold")).body.state).toBe("cold");
+  fill();
+  // A cold one is what takes room: deleting it must work without any.
+  expect((await daemon.api.json("DELETE", "/v1/sandboxes/kept")).body.destroyed).toBe(true);
+  release();
+  expect(readdirSync(join(home, "sandboxes"))).toEqual([]);
 });
 
 it("D-08 a daemon that starts on a full disk serves, or says why not; then order is made", async () => {
