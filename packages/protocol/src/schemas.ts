@@ -15,6 +15,7 @@ export * from "./api/images.js";
 export * from "./api/metrics.js";
 export * from "./api/observe.js";
 export * from "./api/plan-parts.js";
+export * from "./api/policy.js";
 export * from "./api/ports.js";
 export * from "./api/pools.js";
 export * from "./api/results.js";

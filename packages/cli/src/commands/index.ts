@@ -54,6 +54,10 @@ export const registry: Registry = {
   rm: alias("destroy"),
   ttl: verb(() => import("./ttl.js")),
   detach: verb(() => import("./detach.js")),
+  policy: group("Show what policy allows", {
+    show: verb(() => import("./policy/show.js")),
+    check: verb(() => import("./policy/check.js")),
+  }),
   image: group("Build and manage images", {
     build: verb(() => import("./image/build.js")),
     ls: verb(() => import("./image/ls.js")),

@@ -4,6 +4,7 @@ import { mode } from "../args/choice.js";
 import { command, type Input, option } from "../command/define.js";
 import type { Context } from "../output/context.js";
 import { commandOptions } from "../sandbox/command-options.js";
+import { showDecision } from "../policy/decision.js";
 import { createRequest, defined, sandboxOptions } from "../sandbox/options.js";
 import { finishCommand, followCommand } from "../stream/command-events.js";
 import { forwardStdin, stdinKind } from "../stream/stdin.js";
@@ -30,6 +31,7 @@ export default command({
   ],
   exits: {
     124: "The command was killed at its --timeout",
+    77: "Policy refuses it",
     130: "Interrupted",
   },
   run: async (input, context) => {
@@ -46,8 +48,10 @@ async function runCommand(
   context: Context,
 ): Promise<number> {
   const stdin = stdinKind();
+  const sandbox = { profile: "restrictive", ...createRequest(values) } as const;
+  if (values["dry-run"]) return showDecision(sandbox, context);
   const body: RunRequest = {
-    sandbox: { profile: "restrictive", ...createRequest(values) },
+    sandbox,
     command: {
       argv: validateArgv(argv),
       stdin,

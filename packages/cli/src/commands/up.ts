@@ -3,6 +3,7 @@ import { defaultTimeToLive, timeToLive } from "../args/duration.js";
 import { newSandboxName } from "../args/sandbox-ref.js";
 import { command, option, word } from "../command/define.js";
 import { span } from "../render/units.js";
+import { showDecision } from "../policy/decision.js";
 import { commandOptions } from "../sandbox/command-options.js";
 import { createdBy } from "../sandbox/created.js";
 import { describe } from "../sandbox/describe.js";
@@ -30,9 +31,11 @@ export default command({
     const request = createRequest(options);
     const ttl = options.ttl === undefined ? defaultTimeToLive : options.ttl;
     const body = { ...request, name, detach: true, ttl_seconds: ttl, owner: userInfo().username };
+    if (options["dry-run"]) return showDecision(body, context);
     const call = { method: "POST", path: "/sandboxes", operation: "sandboxes.create", json: body } as const;
     for (const { sandbox, timings } of await createdBy(context, call, 1)) {
       await context.out.result({ ...sandbox, timings }, () => describe(sandbox));
     }
+    return 0;
   },
 });

@@ -37,7 +37,7 @@ export const sandboxOptions = {
   accel: option(accelerator, "Accelerator: auto, kvm or tcg", { defaultText: "auto" }),
   "require-isolation": option(isolation, "Refuse to run with less than this isolation: hardware"),
   receipt: option(hostFile, "Write the signed receipt of the run to this new file"),
-  "dry-run": flag("Show whether the request would be admitted, and start nothing"),
+  "dry-run": flag("Show the plan and whether it would be admitted, and start nothing"),
 } as const;
 
 type Values = Input<readonly [], typeof sandboxOptions>["options"];
@@ -46,7 +46,6 @@ type Values = Input<readonly [], typeof sandboxOptions>["options"];
 export function createRequest(values: Values): CreateRequest {
   refuse(values.receipt !== undefined, "receipt", "write receipts");
   refuse(values.tenant !== undefined, "tenant", "choose tenants");
-  refuse(values["dry-run"], "dry-run", "try requests without running them");
   const secrets = values.secret.map(({ variable, secret }) => [variable, { secret }] as const);
   return defined({
     image: values.image,

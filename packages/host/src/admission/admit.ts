@@ -1,40 +1,109 @@
-import { validateEnv, validateImage, validateName, validateTags, type CreateRequest } from "@mvm/protocol";
+import {
+  type CreateRequest,
+  PolicyDenied,
+  validateEnv,
+  validateImage,
+  validateName,
+  validateTags,
+} from "@mvm/protocol";
 import type { Backend } from "../backends/backend.js";
 import { checkCapabilities, checkLifetime, unknownBackend } from "./capabilities.js";
-import { checkCeilings, type Ceilings } from "./ceilings.js";
-import { planOf, type Plan } from "./plan.js";
-import { askedFor, checkProfile } from "./profile.js";
+import { checkCeilings, checkCount } from "./ceilings.js";
+import { planSha256 } from "./plan-document.js";
+import { defaultImageName, planOf, type Plan } from "./plan.js";
+import type { Policy } from "./policy.js";
+import { questionsOf } from "./questions.js";
 
 export interface AdmissionFacts {
   readonly backends: readonly Backend[];
-  readonly ceilings: Ceilings;
+  /** The policy in force at the time of the request. */
+  readonly policy: Policy;
+  /** Sandboxes of this state root that have not ended. */
+  readonly sandboxes: number;
   /** The caller set MVM_ACK_PERMISSIVE_RUN=1. */
   readonly acknowledgedPermissive: boolean;
+  /** The digest an image's name stands for; null when it has not been built. */
+  readonly digestOf: (image: string) => Promise<string | null>;
+}
+
+/**
+ * A plan that policy has admitted. There is no other way to make one than {@link admit}, and no machine starts without one.
+ */
+export class Admitted {
+  private constructor(
+    readonly plan: Plan,
+    readonly backend: Backend,
+    private readonly facts: AdmissionFacts,
+    /** Ids of the rules that permit it. */
+    readonly rules: readonly string[],
+    /** sha256 in hex of the plan's canonical JSON. */
+    readonly planSha256: string,
+  ) {}
+
+  /** @throws {PolicyDenied} its context names the hash of the refused plan */
+  static decide(plan: Plan, backend: Backend, facts: AdmissionFacts): Admitted {
+    const sha256 = planSha256(plan);
+    try {
+      const rules = facts.policy.permit(plan, questionsOf(plan, facts.acknowledgedPermissive));
+      checkCeilings(plan, facts.policy.ceilings);
+      return new Admitted(plan, backend, facts, rules, sha256);
+    } catch (error) {
+      throw error instanceof PolicyDenied ? withPlan(error, sha256) : error;
+    }
+  }
+
+  get policySha256(): string {
+    return this.facts.policy.sha256;
+  }
+
+  /**
+   * The same for the image that is really there. Its digest was unknown when it had not been built, and may have changed since.
+   * @param sandboxes how many there are now, right before this one is added
+   * @throws {PolicyDenied}
+   */
+  settle(imageDigest: string, sandboxes: number): Admitted {
+    checkCount(sandboxes, this.facts.policy.ceilings);
+    if (imageDigest === this.plan.imageDigest) return this;
+    return Admitted.decide({ ...this.plan, imageDigest }, this.backend, this.facts);
+  }
 }
 
 /**
  * Turns a request into a plan and admits or refuses it as a whole, before anything is started: arguments first, then
  * policy, then what the backend can do here.
+ * @throws {InvalidArgumentError | PolicyDenied | BackendUnsupported}
  */
-export async function admit(request: CreateRequest, facts: AdmissionFacts): Promise<{ plan: Plan; backend: Backend }> {
-  const plan = planOf(request);
-  const asked = askedFor(request);
+export async function admit(request: CreateRequest, facts: AdmissionFacts): Promise<Admitted> {
+  const admitted = await admitByPolicy(request, facts);
+  const { plan, backend } = admitted;
+  checkCount(facts.sandboxes, facts.policy.ceilings);
+  const asked = questionsOf(plan, true).map(({ capability }) => capability);
+  // Probing takes a process start the first time; without a special wish the backend's own start reports what is wrong.
+  if (asked.length > 1 || plan.requireHardware || plan.accel !== "auto") {
+    checkCapabilities(plan, asked, await backend.probe());
+  }
+  return admitted;
+}
+
+async function admitByPolicy(request: CreateRequest, facts: AdmissionFacts): Promise<Admitted> {
+  const image = request.image ?? defaultImageName;
+  validateImage(image);
+  const plan = planOf(request, await facts.digestOf(image));
   if (plan.name !== null) validateName(plan.name);
-  validateImage(plan.image);
   validateEnv(plan.env);
   validateTags(plan.tags);
   checkLifetime(plan);
-  checkProfile(plan.profile, asked, facts.acknowledgedPermissive);
-  checkCeilings(plan, facts.ceilings);
   const backend = facts.backends.find(({ name }) => name === plan.backend);
-  if (backend === undefined)
+  if (backend === undefined) {
     throw unknownBackend(
       plan.backend,
       facts.backends.map(({ name }) => name),
     );
-  // Probing takes a process start the first time; without a special wish the backend's own start reports what is wrong.
-  if (asked.length > 0 || plan.requireHardware || plan.accel !== "auto") {
-    checkCapabilities(plan, asked, await backend.probe());
   }
-  return { plan, backend };
+  return Admitted.decide(plan, backend, facts);
+}
+
+function withPlan(error: PolicyDenied, sha256: string): PolicyDenied {
+  const { code, message, hint, boundary, rule, context } = error;
+  return new PolicyDenied({ code, message, hint, boundary, rule, context: { ...context, plan_sha256: sha256 } });
 }

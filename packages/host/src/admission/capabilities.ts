@@ -1,6 +1,6 @@
 import { BackendUnsupported, InvalidArgumentError } from "@mvm/protocol";
 import type { BackendReport } from "../backends/backend.js";
-import type { Capability } from "./profile.js";
+import type { Capability } from "./questions.js";
 import type { Plan } from "./plan.js";
 
 /** What no backend of this version can do yet, and what is missing. */

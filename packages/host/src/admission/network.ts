@@ -1,6 +1,7 @@
 import { InvalidArgumentError, isAddress, type NetworkPolicyDocument, validateHost } from "@mvm/protocol";
-import type { Profile } from "@mvm/protocol";
-import { checkProfile } from "./profile.js";
+import type { Plan } from "./plan.js";
+import type { Policy } from "./policy.js";
+import { networkQuestions } from "./questions.js";
 
 /** Nothing leaves the sandbox. */
 export const denyAll: NetworkPolicyDocument = { default: "deny", allow: [] };
@@ -39,10 +40,9 @@ function checkAddress(host: string, protocol: string, index: number): void {
   }
 }
 
-/** Whether the profile lets a running sandbox have this policy. @throws {PolicyDenied} */
-export function admitNetwork(profile: Profile, policy: NetworkPolicyDocument): NetworkPolicyDocument {
-  const network = canonicalNetwork(policy);
-  // What was acknowledged at creation stays so.
-  if (network.allow.length > 0) checkProfile(profile, ["network"], true);
+/** Whether a running sandbox may have this network policy. @throws {PolicyDenied} naming the rule */
+export function admitNetwork(policy: Policy, plan: Plan, wanted: NetworkPolicyDocument): NetworkPolicyDocument {
+  const network = canonicalNetwork(wanted);
+  policy.permit({ ...plan, network }, networkQuestions(network));
   return network;
 }

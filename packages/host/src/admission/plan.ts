@@ -1,10 +1,19 @@
-import type { AccelChoice, CreateRequest, NetworkPolicyDocument, Profile } from "@mvm/protocol";
+import type {
+  AccelChoice,
+  CreateRequest,
+  Mount,
+  NetworkPolicyDocument,
+  Profile,
+  SecretRefDocument,
+} from "@mvm/protocol";
 import { limits } from "@mvm/protocol";
 import { canonicalNetwork } from "./network.js";
 
 /** A create request with every default filled in: what is admitted or refused as a whole, and then carried out. */
 export interface Plan {
   readonly image: string;
+  /** What the image's name stands for; null while it has not been built. */
+  readonly imageDigest: string | null;
   readonly name: string | null;
   readonly workloadId: string | null;
   readonly profile: Profile;
@@ -13,6 +22,7 @@ export interface Plan {
   readonly diskMb: number;
   readonly ttlSeconds: number | null;
   readonly idleSeconds: number | null;
+  /** Plaintext: the guest, and whoever can read its memory, sees the values. */
   readonly env: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly backend: string;
@@ -22,14 +32,18 @@ export interface Plan {
   readonly owner: string | null;
   /** Canonical: each host in its one spelling. */
   readonly network: NetworkPolicyDocument;
+  /** By the variable that holds the placeholder. */
+  readonly secrets: Readonly<Record<string, SecretRefDocument>>;
+  readonly mounts: readonly Mount[];
 }
 
 export const defaultImageName = "python";
 
 /** Fills in the defaults of docs/api.md. Pure. */
-export function planOf(request: CreateRequest): Plan {
+export function planOf(request: CreateRequest, imageDigest: string | null = null): Plan {
   return {
     image: request.image ?? defaultImageName,
+    imageDigest,
     name: request.name ?? null,
     workloadId: request.workload_id ?? null,
     profile: request.profile ?? "standard",
@@ -46,5 +60,7 @@ export function planOf(request: CreateRequest): Plan {
     detach: request.detach ?? false,
     owner: request.owner ?? null,
     network: canonicalNetwork(request.network),
+    secrets: request.secrets ?? {},
+    mounts: request.mounts ?? [],
   };
 }

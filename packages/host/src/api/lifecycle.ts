@@ -37,9 +37,10 @@ export function lifecycleRoutes(app: FastifyInstance, { services }: ApiContext):
   app.post<Ref & { Body: DetachRequest }>(
     "/v1/sandboxes/:ref/detach",
     { schema: { ...answer, body: DetachRequestSchema } },
-    (request) => {
+    async (request) => {
+      const { ceilings } = await services.policy.current();
       const sandbox = services.registry.get(request.params.ref, "detach");
-      detachSandbox(services, sandbox, request.body);
+      detachSandbox(services, sandbox, request.body, ceilings);
       return infoOf(sandbox);
     },
   );
@@ -61,7 +62,7 @@ export function lifecycleRoutes(app: FastifyInstance, { services }: ApiContext):
       streamEvents(request, reply, "sandboxes.fork", async (stream) => {
         const began = performance.now();
         const sandbox = services.registry.get(request.params.ref, "fork");
-        const forks = await forkSandbox(services, sandbox, request.body, admissionFacts(request, services), {
+        const forks = await forkSandbox(services, sandbox, request.body, await admissionFacts(request, services), {
           signal: stream.signal,
           onProgress: (progress) => void stream.send({ event: "progress", ...progress }),
           onNotice: (message) => void stream.send({ event: "notice", message }),

@@ -14,13 +14,14 @@ import type { ApiContext } from "./context.js";
 type Ref = { Params: { ref: string } };
 
 /** Forwarded ports of a sandbox. */
-export function portRoutes(app: FastifyInstance, { services: { registry } }: ApiContext): void {
+export function portRoutes(app: FastifyInstance, { services: { registry, policy } }: ApiContext): void {
   const path = "/v1/sandboxes/:ref/ports";
 
   app.post<Ref & { Body: PortForwardBody }>(
     path,
     { schema: { params: SandboxRefSchema, body: PortForwardBodySchema, response: { 200: PortInfoSchema } } },
-    (request) => forwardPort(registry.get(request.params.ref, "forward a port of"), request.body),
+    async (request) =>
+      forwardPort(await policy.current(), registry.get(request.params.ref, "forward a port of"), request.body),
   );
   app.get<Ref>(path, { schema: { params: SandboxRefSchema, response: { 200: PortListSchema } } }, (request) => ({
     ports: registry.get(request.params.ref, "list the ports of").ports.list(),

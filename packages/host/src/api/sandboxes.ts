@@ -16,11 +16,13 @@ import {
   SandboxRefSchema,
   TtlRequestSchema,
 } from "@mvm/protocol/schemas";
-import { admit } from "../admission/admit.js";
+import { admit, type AdmissionFacts } from "../admission/admit.js";
+import { gatherFacts } from "../sandboxes/admission-facts.js";
 import { createSandbox } from "../sandboxes/create.js";
 import { destroyGuarantee, destroySandbox } from "../sandboxes/destroy.js";
 import { infoOf } from "../sandboxes/info.js";
 import { notFound } from "../sandboxes/registry.js";
+import type { Services } from "../sandboxes/services.js";
 import { stopSandbox } from "../sandboxes/stop.js";
 import { startSandbox } from "../sandboxes/start.js";
 import { setNetwork } from "../sandboxes/network.js";
@@ -41,7 +43,7 @@ export function sandboxRoutes(app: FastifyInstance, { services, idempotency }: A
   app.post<{ Body: CreateRequest }>("/v1/sandboxes", { schema: { body: CreateRequestSchema } }, (request, reply) =>
     streamEvents(request, reply, "sandboxes.create", async (stream) => {
       const began = performance.now();
-      const admitted = await admit(request.body, admissionFacts(request, services));
+      const admitted = await admit(request.body, await admissionFacts(request, services));
       const create = (stamp: Parameters<Parameters<typeof idempotency.use>[2]>[0] | null) =>
         createSandbox(services, admitted, {
           signal: stream.signal,
@@ -126,9 +128,10 @@ export function sandboxRoutes(app: FastifyInstance, { services, idempotency }: A
   app.put<Ref & { Body: TtlRequest }>(
     "/v1/sandboxes/:ref/ttl",
     { schema: { params: SandboxRefSchema, body: TtlRequestSchema, response: { 200: SandboxInfoSchema } } },
-    (request) => {
+    async (request) => {
+      const { ceilings } = await services.policy.current();
       const sandbox = registry.get(request.params.ref, "set the TTL of");
-      setTtl(services, sandbox, request.body.ttl_seconds);
+      setTtl(services, sandbox, request.body.ttl_seconds, ceilings);
       return infoOf(sandbox);
     },
   );
@@ -138,19 +141,15 @@ export function sandboxRoutes(app: FastifyInstance, { services, idempotency }: A
     { schema: { params: SandboxRefSchema, body: NetworkPolicySchema, response: { 200: SandboxInfoSchema } } },
     async (request) => {
       const sandbox = registry.get(request.params.ref, "set the network of");
-      await setNetwork(sandbox, request.body);
+      await setNetwork(services, sandbox, request.body);
       return infoOf(sandbox);
     },
   );
 }
 
 /** What admission needs to know about the caller and the host. */
-export function admissionFacts(request: FastifyRequest, services: ApiContext["services"]): Parameters<typeof admit>[1] {
-  return {
-    backends: services.backends,
-    ceilings: services.ceilings,
-    acknowledgedPermissive: request.headers[acknowledgeHeader] === "1",
-  };
+export async function admissionFacts(request: FastifyRequest, services: Services): Promise<AdmissionFacts> {
+  return await gatherFacts(services, request.headers[acknowledgeHeader] === "1");
 }
 
 function parseTag(text: string): [string, string] {

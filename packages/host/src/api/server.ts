@@ -15,6 +15,7 @@ import { imageRoutes } from "./images.js";
 import { lifecycleRoutes } from "./lifecycle.js";
 import { logRoutes } from "./logs.js";
 import { observeRoutes } from "./observe.js";
+import { policyRoutes } from "./policy.js";
 import { portRoutes } from "./ports.js";
 import { poolRoutes } from "./pools.js";
 import { processControlRoutes, stdinRoutes } from "./process-input.js";
@@ -45,6 +46,7 @@ const jsonRoutes = [
   portRoutes,
   logRoutes,
   observeRoutes,
+  policyRoutes,
   runRoutes,
   imageRoutes,
   hostRoutes,

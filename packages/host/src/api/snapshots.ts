@@ -87,7 +87,7 @@ export function snapshotRoutes(app: FastifyInstance, { services }: ApiContext): 
     (request, reply) =>
       streamEvents(request, reply, "snapshots.restore", async (stream) => {
         const began = performance.now();
-        const facts = admissionFacts(request, services);
+        const facts = await admissionFacts(request, services);
         const sandbox = await restoreSnapshot(services, request.params.ref, request.body, facts, {
           signal: stream.signal,
           onProgress: (progress) => void stream.send({ event: "progress", ...progress }),

@@ -12,6 +12,8 @@ import type { Logger } from "../observe/log.js";
 import { Meters } from "../observe/meters.js";
 import { Pools } from "../pool/pools.js";
 import { type Reaper, startReaper } from "../reaper/reaper.js";
+import { systemPolicyDirectory } from "../policy/operator-files.js";
+import { PolicyStore } from "../policy/policy-store.js";
 import { BackgroundTasks } from "../sandboxes/background-tasks.js";
 import { availableMb, defaultMemoryRule, memoryObstacle } from "../sandboxes/host-memory.js";
 import { IdempotencyKeys } from "../sandboxes/idempotency.js";
@@ -31,6 +33,8 @@ export interface DaemonOptions {
   readonly version: string;
   readonly backends: (images: ImageAccess, reaper: Reaper) => readonly Backend[];
   readonly images?: ImageAccess;
+  /** Where the operator's policy lies. Default: `policy/` of the home and /etc/mvm/policy. */
+  readonly policyDirectories?: readonly string[];
   /** Called when the daemon wants to end: asked by a client, or idle. */
   readonly onStop: (why: string) => void;
   readonly idleMs?: number;
@@ -85,7 +89,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       roomFor: (needMb, reservedMb) =>
         memoryObstacle({ availableMb: availableMb(), needMb, reservedMb }, defaultMemoryRule),
     }),
-    ceilings: hostCeilings({ cpus: availableParallelism(), memoryMb: Math.floor(totalmem() / 1024 ** 2) }),
+    policy: new PolicyStore({
+      directories: options.policyDirectories ?? [home.policy, systemPolicyDirectory],
+      host: hostCeilings({ cpus: availableParallelism(), memoryMb: Math.floor(totalmem() / 1024 ** 2) }),
+      log,
+    }),
   };
   const idempotency = new IdempotencyKeys();
   services.snapshots.recover(home.sandboxes);
@@ -97,6 +105,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const stopIdle = exitWhenIdle(registry, () => onStop("idle"), options.idleMs);
   await services.pools.recover();
   log.info({ version, sandboxes: registry.size }, "serving");
+  // Whoever started the daemon for a create finds the engine loaded, or on its way; calls that start nothing did not wait for it.
+  setImmediate(() => services.tasks.run("policy", () => services.policy.state()));
   return {
     services,
     async close() {

@@ -7,7 +7,7 @@ import {
   sourceOptionsFromEnvironment,
   type ResolvedImage,
 } from "@mvm/images";
-import { AssetNotFoundError } from "@mvm/protocol";
+import { AssetError, AssetNotFoundError } from "@mvm/protocol";
 import type { Progress } from "../backends/backend.js";
 import type { Meters } from "../observe/meters.js";
 import { VerifiedImages } from "./verified-images.js";
@@ -23,6 +23,8 @@ export interface ImageAccess {
   ready(ref: string, control?: BuildControl): Promise<ResolvedImage>;
   /** Builds an image of the catalogue, also when there is one. Callers at the same time share one build. */
   build(name: string, control?: BuildControl): Promise<ResolvedImage>;
+  /** The digest a name or digest stands for, without reading or building the image; null when it is not there or not whole. */
+  digestOf(ref: string): Promise<string | null>;
   list(): ReturnType<ReturnType<typeof openImageStore>["list"]>;
   inspect(ref: string): Promise<ResolvedImage>;
   remove(ref: string): Promise<ResolvedImage["record"]>;
@@ -59,6 +61,16 @@ export function openImages(home: string, meters: Meters): ImageAccess {
       }
     },
     build,
+    async digestOf(ref) {
+      const known = verified.get(ref);
+      if (known !== undefined) return known.record.digest;
+      try {
+        return (await store.resolve(ref)).record.digest;
+      } catch (error) {
+        if (error instanceof AssetError) return null;
+        throw error;
+      }
+    },
     list: () => store.list(),
     inspect: (ref) => store.resolve(ref),
     remove: (ref) => store.remove(ref),

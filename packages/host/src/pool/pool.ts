@@ -1,6 +1,6 @@
 import { isSandboxError, type PoolInfo, type PoolRequest } from "@mvm/protocol";
+import type { Admitted } from "../admission/admit.js";
 import type { Plan } from "../admission/plan.js";
-import type { Backend } from "../backends/backend.js";
 import { destroySandbox } from "../sandboxes/destroy.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
@@ -25,7 +25,9 @@ export class Pool {
 
   constructor(
     private readonly services: Services,
-    private readonly admitted: { readonly plan: Plan; readonly backend: Backend },
+    private readonly admitted: Admitted,
+    /** Asks policy once more: it may have become stricter since the pool was made. */
+    private readonly admitAgain: () => Promise<Admitted>,
     private readonly pressure: () => string | undefined,
   ) {
     const { image, cpu, memoryMb, diskMb } = admitted.plan;
@@ -110,7 +112,8 @@ export class Pool {
     if (this.services.queue.depth > 0) return this.refillAfter(refillDelayMs);
     this.making = "queued";
     try {
-      const spare = await makeSpare(this.services, this.admitted, this.stopped.signal, (made) => (this.making = made));
+      const admitted = await this.admitAgain();
+      const spare = await makeSpare(this.services, admitted, this.stopped.signal, (made) => (this.making = made));
       this.problem = null;
       if (spare.live === null || this.stopped.signal.aborted || this.waiting.length >= this.request.size) {
         await destroySandbox(this.services, spare, "destroyed");

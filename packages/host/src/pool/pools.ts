@@ -4,8 +4,9 @@ import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { InvalidArgumentError, type PoolInfo, type PoolRequest } from "@mvm/protocol";
 import { PoolRequestSchema } from "@mvm/protocol/schemas";
-import { admit } from "../admission/admit.js";
+import { admit, type Admitted } from "../admission/admit.js";
 import type { Plan } from "../admission/plan.js";
+import { gatherFacts } from "../sandboxes/admission-facts.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
 import { writeFileAtomic } from "../store/atomic.js";
@@ -66,8 +67,10 @@ export class Pools {
 
   /** Sets the size of the pool of a shape; 0 ends it. @throws {PolicyDenied | InvalidArgumentError} */
   async set({ size, ...shape }: PoolRequest): Promise<PoolInfo> {
-    const facts = { backends: this.services.backends, ceilings: this.services.ceilings, acknowledgedPermissive: false };
-    const admitted = await admit({ ...shape, profile: "restrictive" }, facts);
+    // Machines that wait are nobody's sandboxes yet and do not count as such.
+    const ask = async (): Promise<Admitted> =>
+      await admit({ ...shape, profile: "restrictive" }, { ...(await gatherFacts(this.services, false)), sandboxes: 0 });
+    const admitted = await ask();
     const key = keyOf(admitted.plan);
     let pool = this.byShape.get(key);
     if (pool === undefined && size === 0) {
@@ -75,7 +78,7 @@ export class Pools {
         message: `Cannot end the pool of image "${shape.image}": there is none of that shape`,
       });
     }
-    pool ??= new Pool(this.services, admitted, this.pressure);
+    pool ??= new Pool(this.services, admitted, ask, this.pressure);
     pool.resize(size);
     if (size > 0) this.byShape.set(key, pool);
     else {

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { deadline, limits, newId } from "@mvm/protocol";
-import type { Plan } from "../admission/plan.js";
+import type { Admitted } from "../admission/admit.js";
 import type { AgentSession } from "../agent/types.js";
-import type { Accelerator, Backend } from "../backends/backend.js";
+import type { Accelerator } from "../backends/backend.js";
 import { warmUpOf } from "../daemon/warm-up.js";
 import { resumeFieldsOf } from "../sandboxes/attach-machine.js";
 import { persist } from "../sandboxes/persist.js";
@@ -20,13 +20,15 @@ import { sandboxLayout } from "../store/layout.js";
  */
 export async function makeSpare(
   services: Services,
-  { plan, backend }: { plan: Plan; backend: Backend },
+  request: Admitted,
   signal: AbortSignal,
   onBegun: (spare: Sandbox) => void,
 ): Promise<Sandbox> {
   const began = performance.now();
-  const image = await services.images.ready(plan.image, { signal });
+  const image = await services.images.ready(request.plan.image, { signal });
   const { name, digest } = image.record;
+  const admitted = request.settle(digest, 0);
+  const { plan, backend } = admitted;
   const id = newId("sbx");
   const files = sandboxLayout(services.home.sandboxes, id);
   const sandbox = newSandbox({ id, plan, backend, image: { name, digest }, files, idempotency: null });
@@ -35,7 +37,7 @@ export async function makeSpare(
     mkdirSync(files.directory, { mode: 0o700, recursive: true });
     persist(sandbox);
     const start = { imagePath: image.path, env: {}, keepDisk: false, signal, waitReady: true, began };
-    const { machine, session } = await startMachine(services, sandbox, start);
+    const { machine, session } = await startMachine(services, sandbox, admitted, start);
     for (const argv of [["true"], ["true"], ...warmUpOf(name)]) await exercise(session, argv, machine.identity.accel);
     await machine.pause();
     sandbox.clock.stop();
@@ -48,8 +50,9 @@ export async function makeSpare(
 }
 
 /** Gives a waiting machine to a sandbox: its plan and everything a clone differs by. Nothing runs yet. */
-export function giveSpare(sandbox: Sandbox, plan: Plan, idempotency: Sandbox["idempotency"]): void {
-  sandbox.plan = plan;
+export function giveSpare(sandbox: Sandbox, admitted: Admitted, idempotency: Sandbox["idempotency"]): void {
+  const { plan, planSha256, policySha256 } = admitted;
+  Object.assign(sandbox, { plan, planSha256, policySha256 });
   sandbox.idempotency = idempotency;
   sandbox.createdAt = new Date().toISOString();
   sandbox.detached = plan.detach;

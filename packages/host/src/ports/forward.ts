@@ -1,5 +1,6 @@
 import type { PortForwardBody, PortInfo } from "@mvm/protocol";
-import { checkProfile } from "../admission/profile.js";
+import type { Policy } from "../admission/policy.js";
+import { portQuestions } from "../admission/questions.js";
 import { persist } from "../sandboxes/persist.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import { requireLive, unavailable } from "../sandboxes/state.js";
@@ -11,11 +12,10 @@ import { bindAddress, isLoopback } from "./address.js";
  * @throws {PolicyDenied} the profile has no ports, or none beyond loopback
  * @throws {InvalidArgumentError} the address is none, or code PORT_UNAVAILABLE
  */
-export async function forwardPort(sandbox: Sandbox, body: PortForwardBody): Promise<PortInfo> {
-  const { profile } = sandbox.plan;
+export async function forwardPort(policy: Policy, sandbox: Sandbox, body: PortForwardBody): Promise<PortInfo> {
   const address = bindAddress(body.host_address);
-  // A permissive profile was acknowledged when the sandbox was created.
-  checkProfile(profile, isLoopback(address) ? ["ports"] : ["ports", "ports.public"], true);
+  const { host_port: hostPort, guest_port: guestPort } = body;
+  policy.permit(sandbox.plan, portQuestions({ address, hostPort, guestPort }, isLoopback(address)));
   const { session } = requireLive(sandbox, "forward a port of");
   const info = await sandbox.ports.add(session, { ...body, host_address: address });
   if (info === undefined) throw unavailable(sandbox, "forward a port of");

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { isSandboxError, newId, type EndReason, type SandboxUnavailable } from "@mvm/protocol";
-import type { Plan } from "../admission/plan.js";
-import type { Backend, CapturedState, Progress } from "../backends/backend.js";
+import type { Admitted } from "../admission/admit.js";
+import type { CapturedState, Progress } from "../backends/backend.js";
 import { fault } from "../observe/fault.js";
 import { giveSpare, wakeSpare } from "../pool/spare.js";
 import { sandboxLayout } from "../store/layout.js";
@@ -36,21 +36,18 @@ export interface CreateOptions {
  * machine, no files, its name free. Takes a machine that waits in the pool where there is one; one that turns out dead costs
  * nothing but time.
  */
-export async function createSandbox(
-  services: Services,
-  admitted: { plan: Plan; backend: Backend },
-  options: CreateOptions,
-): Promise<Sandbox> {
+export async function createSandbox(services: Services, request: Admitted, options: CreateOptions): Promise<Sandbox> {
   const began = performance.now();
-  const { plan, backend } = admitted;
-  const image = await services.images.ready(plan.image, options);
+  const image = await services.images.ready(request.plan.image, options);
   options.signal.throwIfAborted();
   const { name, digest } = image.record;
+  const admitted = request.settle(digest, services.registry.size);
+  const { plan, backend } = admitted;
   const idempotency = options.idempotency ?? null;
   const spare = options.captured === undefined ? services.pools.claim(plan, digest) : undefined;
   if (spare !== undefined) {
     try {
-      giveSpare(spare, plan, idempotency);
+      giveSpare(spare, admitted, idempotency);
       return await bringUp(services, spare, options, () => wakeSpare(spare, began));
     } catch (error) {
       options.signal.throwIfAborted();
@@ -60,10 +57,14 @@ export async function createSandbox(
   }
   const id = newId("sbx");
   const files = sandboxLayout(services.home.sandboxes, id);
-  const sandbox = newSandbox({ id, plan, backend, image: { name, digest }, files, idempotency });
+  const { planSha256, policySha256 } = admitted;
+  const sandbox = newSandbox({
+    ...{ id, plan, backend, planSha256, policySha256, files, idempotency },
+    image: { name, digest },
+  });
   const { waitReady, onProgress, onNotice, captured } = options;
   return await bringUp(services, sandbox, options, async (signal) => {
-    await startMachine(services, sandbox, {
+    await startMachine(services, sandbox, admitted, {
       ...{ imagePath: image.path, env: plan.env, keepDisk: false, signal, onProgress, onNotice, waitReady, began },
       ...(captured && { captured }),
     });

@@ -1,4 +1,5 @@
 import type { DetachRequest } from "@mvm/protocol";
+import type { Ceilings } from "../admission/ceilings.js";
 import { fault } from "../observe/fault.js";
 import { writeFileAtomic } from "../store/atomic.js";
 import { persist } from "./persist.js";
@@ -15,10 +16,10 @@ import { setTtl } from "./ttl.js";
  * @throws {SandboxUnavailable} it is starting, or has ended
  * @throws {PolicyDenied} the time to live is above the ceiling; it stays attached
  */
-export function detachSandbox(services: Services, sandbox: Sandbox, request: DetachRequest): void {
+export function detachSandbox(services: Services, sandbox: Sandbox, request: DetachRequest, ceilings: Ceilings): void {
   const gone = sandbox.state === "failed" || sandbox.state === "destroyed" || sandbox.destroying !== null;
   if (gone || sandbox.starting !== null) throw unavailable(sandbox, "detach");
-  setTtl(services, sandbox, request.ttl_seconds);
+  setTtl(services, sandbox, request.ttl_seconds, ceilings);
   const before = { detached: sandbox.detached, owner: sandbox.owner };
   const env = savedEnv(sandbox);
   if (Object.keys(env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(env));

@@ -40,6 +40,8 @@ export function infoOf(sandbox: Sandbox): SandboxInfoDocument {
     ports: sandbox.ports.list(),
     confinement: confinementOf(sandbox),
     template: sandbox.identity?.template ?? null,
+    plan_sha256: sandbox.planSha256,
+    policy_sha256: sandbox.policySha256,
   };
 }
 

@@ -48,6 +48,8 @@ export function toStateFile(sandbox: Sandbox): StateFile {
     network: sandbox.network,
     detached: sandbox.detached,
     machine_id: sandbox.machineId,
+    plan_sha256: sandbox.planSha256,
+    policy_sha256: sandbox.policySha256,
     created_at: sandbox.createdAt,
     ready_at: sandbox.readyAt,
     ended_at: sandbox.endedAt,
@@ -65,6 +67,7 @@ export function toStateFile(sandbox: Sandbox): StateFile {
 export function fromStateFile(state: StateFile, sandboxes: string, backend: Backend): Sandbox {
   const plan: Plan = {
     image: state.image.name,
+    imageDigest: state.image.digest,
     name: state.name,
     workloadId: state.workload_id,
     profile: state.profile,
@@ -81,12 +84,16 @@ export function fromStateFile(state: StateFile, sandboxes: string, backend: Back
     detach: state.detached,
     owner: state.owner,
     network: state.network ?? denyAll,
+    secrets: {},
+    mounts: [],
   };
   const { id, image, idempotency } = state;
   return newSandbox(
     { id, plan, backend, image, files: sandboxLayout(sandboxes, id), idempotency },
     {
       machineId: state.machine_id,
+      planSha256: state.plan_sha256 ?? null,
+      policySha256: state.policy_sha256 ?? null,
       createdAt: state.created_at,
       state: state.state,
       reason: state.reason,

@@ -48,6 +48,10 @@ export interface Sandbox {
   readonly files: SandboxLayout;
   /** 32 hex digits; the same for the whole life of the sandbox. */
   readonly machineId: string;
+  /** sha256 in hex of the plan its latest machine was admitted as; null for one of an older daemon. */
+  planSha256: string | null;
+  /** sha256 in hex of the policy that admitted it. */
+  policySha256: string | null;
   createdAt: string;
   readonly logs: SandboxLogs;
   readonly events: EventEmitter<SandboxEvents>;
@@ -88,12 +92,15 @@ export interface Sandbox {
   idleTimer: { cancel(): void } | null;
 }
 
-type Given = Pick<Sandbox, "id" | "plan" | "backend" | "image" | "files" | "idempotency">;
+type Given = Pick<Sandbox, "id" | "plan" | "backend" | "image" | "files" | "idempotency"> &
+  Partial<Pick<Sandbox, "planSha256" | "policySha256">>;
 
 export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandbox {
   const events = new EventEmitter<SandboxEvents>();
   events.setMaxListeners(0);
   return {
+    planSha256: null,
+    policySha256: null,
     machineId: randomBytes(16).toString("hex"),
     createdAt: new Date().toISOString(),
     logs: new SandboxLogs(given.files),

@@ -1,4 +1,3 @@
-import type { Ceilings } from "../admission/ceilings.js";
 import type { Backend } from "../backends/backend.js";
 import type { EgressHost } from "../egress/egress.js";
 import type { Evidence } from "../evidence/evidence.js";
@@ -6,6 +5,7 @@ import type { ReceiptStore } from "../evidence/receipts.js";
 import type { ImageAccess } from "../images/image-access.js";
 import type { Logger } from "../observe/log.js";
 import type { Meters } from "../observe/meters.js";
+import type { PolicyStore } from "../policy/policy-store.js";
 import type { Reaper } from "../reaper/reaper.js";
 import type { Pools } from "../pool/pools.js";
 import type { SnapshotStore } from "../snapshots/snapshot-store.js";
@@ -23,7 +23,7 @@ export interface Services {
   readonly registry: Registry;
   readonly queue: StartQueue;
   readonly reaper: Reaper;
-  readonly ceilings: Ceilings;
+  readonly policy: PolicyStore;
   readonly tasks: BackgroundTasks;
   readonly snapshots: SnapshotStore;
   readonly pools: Pools;

@@ -1,4 +1,5 @@
 import { VmNetworkError } from "@mvm/protocol";
+import type { Admitted } from "../admission/admit.js";
 import type { CapturedState, MachineIdentity, MachineSpec, Progress } from "../backends/backend.js";
 import { adoptCommands } from "../commands/adopt.js";
 import { fault } from "../observe/fault.js";
@@ -31,9 +32,17 @@ export interface StartMachineOptions {
 /**
  * Queues, starts and connects a machine for a sandbox whose state is on disk. On failure no machine is left; files and
  * registry are the caller's.
+ * @param admitted what policy has said to this start; there is no start without it
  */
-export async function startMachine(services: Services, sandbox: Sandbox, options: StartMachineOptions): Promise<Live> {
+export async function startMachine(
+  services: Services,
+  sandbox: Sandbox,
+  admitted: Admitted,
+  options: StartMachineOptions,
+): Promise<Live> {
   const { plan } = sandbox;
+  sandbox.planSha256 = admitted.planSha256;
+  sandbox.policySha256 = admitted.policySha256;
   const at = (): number => performance.now() - options.began;
   const phases: Record<string, number> = { admitted: at() };
   const meter = services.meters.start(sandbox);

@@ -1,4 +1,5 @@
 import type { Progress } from "../backends/backend.js";
+import { admitAgain } from "./admit-again.js";
 import { beginStarting, failIfLost } from "./create.js";
 import { persist } from "./persist.js";
 import { outliveDaemon } from "./outlive.js";
@@ -18,6 +19,7 @@ export interface RestartOptions {
  * Starts a stopped sandbox again on its own disk, with the image and environment it was created with. It stays stopped
  * when that fails. Starting a running sandbox does nothing.
  * @throws {SandboxUnavailable} it is in another state
+ * @throws {PolicyDenied} policy has become stricter since
  */
 export async function startSandbox(services: Services, sandbox: Sandbox, options: RestartOptions): Promise<void> {
   if (sandbox.state === "running" && sandbox.stopping === null && sandbox.destroying === null) return;
@@ -27,7 +29,8 @@ export async function startSandbox(services: Services, sandbox: Sandbox, options
   const start = beginStarting(sandbox, options.signal);
   try {
     const image = await services.images.ready(sandbox.image.digest, { ...options, signal: start.signal });
-    await startMachine(services, sandbox, {
+    const admitted = await admitAgain(services, sandbox);
+    await startMachine(services, sandbox, admitted, {
       imagePath: image.path,
       env: savedEnv(sandbox),
       keepDisk: true,

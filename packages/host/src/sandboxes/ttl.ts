@@ -1,4 +1,5 @@
-import { InvalidArgumentError, PolicyDenied } from "@mvm/protocol";
+import { InvalidArgumentError } from "@mvm/protocol";
+import { checkTtl, type Ceilings } from "../admission/ceilings.js";
 import { fault } from "../observe/fault.js";
 import { destroySandbox } from "./destroy.js";
 import { expiryAfter, remainingMs } from "./expiry.js";
@@ -29,8 +30,9 @@ export function armTtl(services: Services, sandbox: Sandbox): void {
  * Gives a sandbox another time to live, counted from now; null means until it is destroyed. The only thing that ever changes
  * it: using a sandbox does not.
  * @throws {InvalidArgumentError} a detached sandbox must have one
+ * @throws {PolicyDenied} it is above the ceiling
  */
-export function setTtl(services: Services, sandbox: Sandbox, seconds: number | null): void {
+export function setTtl(services: Services, sandbox: Sandbox, seconds: number | null, ceilings: Ceilings): void {
   if (sandbox.destroying !== null || sandbox.starting !== null) throw unavailable(sandbox, "set the TTL of");
   if (seconds === null && sandbox.detached) {
     throw new InvalidArgumentError({
@@ -38,15 +40,7 @@ export function setTtl(services: Services, sandbox: Sandbox, seconds: number | n
       hint: "Give a number of seconds; nobody's connection would end it otherwise",
     });
   }
-  const { ttlSeconds: ceiling } = services.ceilings;
-  if (seconds !== null && seconds > ceiling) {
-    throw new PolicyDenied({
-      code: "POLICY_LIMIT",
-      message: `Cannot give the sandbox ${seconds} seconds to live: the ceiling is ${ceiling}`,
-      rule: "limit.ttl_seconds",
-      context: { asked: seconds, ceiling },
-    });
-  }
+  if (seconds !== null) checkTtl(seconds, ceilings);
   const before = sandbox.expiry;
   sandbox.expiry = seconds === null ? null : expiryAfter(seconds);
   try {

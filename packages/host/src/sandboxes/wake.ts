@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { fault } from "../observe/fault.js";
 import { backendOf, requireFitting } from "../snapshots/restore.js";
+import { admitAgain } from "./admit-again.js";
 import { beginStarting, failIfLost } from "./create.js";
 import { persist, persistIfPossible } from "./persist.js";
 import { outliveDaemon } from "./outlive.js";
@@ -15,9 +16,11 @@ import { moveTo } from "./state.js";
  * Wakes a cold sandbox on its own disk, after comparing what was saved with its seal. It stays cold when that fails before its
  * vCPUs run.
  * @throws {SnapshotMismatchError | BackendUnsupported}
+ * @throws {PolicyDenied} policy has become stricter since
  */
 export async function wakeSandbox(services: Services, sandbox: Sandbox, options: RestartOptions): Promise<void> {
   const began = performance.now();
+  const admitted = await admitAgain(services, sandbox);
   const { snapshots } = services;
   const { cold } = sandbox.files;
   const captured = snapshots.check(
@@ -36,7 +39,7 @@ export async function wakeSandbox(services: Services, sandbox: Sandbox, options:
     moveTo(sandbox, "restoring");
     persist(sandbox);
     fault("wake.before-start");
-    await startMachine(services, sandbox, {
+    await startMachine(services, sandbox, admitted, {
       imagePath: image.path,
       env: savedEnv(sandbox),
       keepDisk: true,

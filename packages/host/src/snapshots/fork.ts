@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { type ForkRequest, InvalidArgumentError, newId } from "@mvm/protocol";
-import { admit, type AdmissionFacts } from "../admission/admit.js";
+import { admit, type AdmissionFacts, type Admitted } from "../admission/admit.js";
 import { captureLive } from "../sandboxes/capture.js";
 import { changing } from "../sandboxes/changing.js";
 import { createSandbox, type CreateOptions } from "../sandboxes/create.js";
@@ -46,7 +46,7 @@ export async function forkSandbox(
 
 async function createAll(
   services: Services,
-  plans: readonly Awaited<ReturnType<typeof admit>>[],
+  plans: readonly Admitted[],
   options: CreateOptions & { readonly onFork: (fork: Sandbox) => void },
 ): Promise<Sandbox[]> {
   const stop = new AbortController();

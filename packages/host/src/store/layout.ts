@@ -14,6 +14,8 @@ export interface HomeLayout {
   /** Receipt of every run, by tenant. */
   readonly receipts: string;
   readonly snapshots: string;
+  /** Rules and limits of the operator. */
+  readonly policy: string;
   /** Seals snapshots. */
   readonly snapshotKey: string;
   /** Signs exported snapshots; the public half lies beside it. */
@@ -35,6 +37,7 @@ export function homeLayout(root: string): HomeLayout {
     temporary: join(root, "tmp"),
     receipts: join(root, "receipts"),
     snapshots: join(root, "snapshots"),
+    policy: join(root, "policy"),
     snapshotKey: join(root, "keys", "snapshot.key"),
     exportKey: join(root, "keys", "snapshot-export.key"),
   };

@@ -54,6 +54,9 @@ export const StateFileSchema = Type.Object(
     network: Type.Optional(NetworkPolicySchema),
     detached: Type.Boolean(),
     machine_id: Type.String(),
+    /** Of the plan and the policy that admitted the latest machine. Files of older daemons have none. */
+    plan_sha256: Type.Optional(nullable(Type.String())),
+    policy_sha256: Type.Optional(nullable(Type.String())),
     created_at: Type.String(),
     ready_at: nullable(Type.String()),
     ended_at: nullable(Type.String()),

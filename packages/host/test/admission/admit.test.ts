@@ -3,13 +3,17 @@ import { limits } from "@mvm/protocol";
 import { BackendUnsupported, EnvVarValidationError, InvalidArgumentError, PolicyDenied } from "@mvm/protocol/errors";
 import { expect, test } from "vitest";
 import { admit, type AdmissionFacts } from "../../src/admission/admit.js";
-import { hostCeilings } from "../../src/admission/ceilings.js";
 import type { Loose } from "../fixture/api-client.js";
+import { testPolicy } from "../fixture/policy.js";
 import { processBackend } from "../fixture/process-backend.js";
+
+const policy = await testPolicy();
 
 const facts = (more: Partial<AdmissionFacts> & { kvm?: boolean } = {}): AdmissionFacts => ({
   backends: [processBackend({ kvm: more.kvm ?? false })],
-  ceilings: hostCeilings({ cpus: 2, memoryMb: 8192 }),
+  policy,
+  sandboxes: 0,
+  digestOf: () => Promise.resolve(`sha256:${"0".repeat(64)}`),
   acknowledgedPermissive: false,
   ...more,
 });

@@ -79,6 +79,9 @@ export const SandboxInfoSchema = Type.Object(
     ports: Type.Array(PortInfoSchema),
     confinement: Type.Array(ConfinementSchema),
     template: nullable(Type.String()),
+    /** sha256 in hex of the plan that was admitted, and of the policy that admitted it. */
+    plan_sha256: nullable(Type.String()),
+    policy_sha256: nullable(Type.String()),
   },
   strict,
 );

@@ -151,6 +151,13 @@ error_table: dict[str, ErrorRow] = {
         outcome="not_started",
         hint="Set MVM_ACK_PERMISSIVE_RUN=1 if you mean it, or choose a narrower profile",
     ),
+    "POLICY_BROKEN": ErrorRow(
+        error_class="PolicyDenied",
+        boundary="admission",
+        retry="never",
+        outcome="not_started",
+        hint="Mend the file; `mvmctl policy show` lists every problem with its line",
+    ),
     "NETWORK_DENIED": ErrorRow(
         error_class="PolicyDenied",
         boundary="network",

@@ -62,6 +62,16 @@ export const sandboxErrors = {
     meaning: "The permissive profile was chosen without acknowledging what it gives up.",
     hint: "Set MVM_ACK_PERMISSIVE_RUN=1 if you mean it, or choose a narrower profile",
   },
+  POLICY_BROKEN: {
+    class: "PolicyDenied",
+    boundary: "admission",
+    retry: "never",
+    outcome: "not_started",
+    exit: 77,
+    http: 403,
+    meaning: "A file of the operator's policy cannot be read or is not valid, so nothing is admitted.",
+    hint: "Mend the file; `mvmctl policy show` lists every problem with its line",
+  },
   NETWORK_DENIED: {
     class: "PolicyDenied",
     boundary: "network",

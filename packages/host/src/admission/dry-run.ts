@@ -1,0 +1,23 @@
+import { type CreateRequest, type PolicyDecision, PolicyDenied } from "@mvm/protocol";
+import { admit, type AdmissionFacts } from "./admit.js";
+import { planDocument, planSha256 } from "./plan-document.js";
+import { defaultImageName, planOf } from "./plan.js";
+
+/**
+ * What {@link admit} would say, with the plan it would say it of. Starts nothing.
+ * @throws {InvalidArgumentError | BackendUnsupported} what is refused for another reason than policy
+ */
+export async function dryRun(request: CreateRequest, facts: AdmissionFacts): Promise<PolicyDecision> {
+  const rest = { schema_version: 1, policy_sha256: facts.policy.sha256 } as const;
+  try {
+    const { plan, rules, planSha256: sha256 } = await admit(request, facts);
+    return { ...rest, admitted: true, rules: [...rules], denied: null, plan: planDocument(plan), plan_sha256: sha256 };
+  } catch (error) {
+    if (!(error instanceof PolicyDenied)) throw error;
+    const plan = planOf(request, await facts.digestOf(request.image ?? defaultImageName));
+    const { code, message, hint, boundary, rule } = error;
+    const denied = { code, message, hint, boundary, rule: rule ?? code };
+    const refused = { admitted: false, rules: [denied.rule], denied };
+    return { ...rest, ...refused, plan: planDocument(plan), plan_sha256: planSha256(plan) };
+  }
+}
