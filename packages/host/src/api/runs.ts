@@ -61,7 +61,7 @@ async function createForRun(
   stream: EventStream,
 ): Promise<Sandbox> {
   try {
-    const admitted = await admit(request.body.sandbox, admissionFacts(request, services));
+    const admitted = await admit(request.body.sandbox, await admissionFacts(request, services));
     return await createSandbox(services, admitted, {
       signal: stream.signal,
       onProgress: (progress) => void stream.send({ event: "progress", ...progress }),

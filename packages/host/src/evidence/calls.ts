@@ -49,6 +49,7 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "POST /v1/snapshots/prune": { event: "snapshot.prune" },
   "POST /v1/snapshots/import": { event: "snapshot.import" },
 
+  "POST /v1/policy/check": { readsOnly: "decides and starts nothing" },
   "POST /v1/pools": { event: "host.pools" },
   "POST /v1/images": { event: "image.build" },
   "DELETE /v1/images/:ref": { event: "image.remove" },

@@ -1,6 +1,5 @@
 import {
   argvDigest,
-  canonicalJson,
   envelopeText,
   receiptStatement,
   sha256,
@@ -55,7 +54,7 @@ export async function beginRun(
     data: {
       ...invocation,
       image: sandbox.image.digest,
-      plan_sha256: planSha256(sandbox),
+      plan_sha256: sandbox.planSha256,
       profile: sandbox.plan.profile,
     },
   });
@@ -116,7 +115,7 @@ export async function refuseRun(recorder: Recorder, spec: CommandSpec, error: un
 
 async function finish(recorder: Recorder, sandbox: Sandbox, record: RunRecord, end: RunEnd): Promise<string | null> {
   const { result } = end;
-  const receipt = storeReceipt(recorder, sandbox, record, end, planSha256(sandbox));
+  const receipt = storeReceipt(recorder, sandbox, record, end, sandbox.planSha256);
   await recorder.evidence.end(record.begun, {
     outcome: end.outcome,
     code: end.code,
@@ -164,7 +163,7 @@ function predicateOf(
   return {
     ...{ schema_version: 1, run_id: runId, audit_id: begun.id, audit_seq: begun.seq, tenant },
     ...{ started_at: startedAt.toISOString(), finished_at: finishedAt.toISOString(), plan_sha256: planHash },
-    policy: { profile: sandbox?.plan.profile ?? null, sha256: sandbox === null ? null : policySha256(sandbox) },
+    policy: { profile: sandbox?.plan.profile ?? null, sha256: sandbox?.policySha256 ?? null },
     image: { name: sandbox?.image.name ?? null, digest: sandbox?.image.digest ?? null },
     isolation: {
       backend: sandbox?.plan.backend ?? null,
@@ -200,15 +199,6 @@ function invocationOf(
 
 function digestsOf({ digests }: Process): Pick<RunEnd, "stdoutSha256" | "stderrSha256"> {
   return { stdoutSha256: digests.stdout.copy().digest("hex"), stderrSha256: digests.stderr.copy().digest("hex") };
-}
-
-/** Of environment variables the names only: a digest over values could be guessed. */
-function planSha256({ plan, image }: Sandbox): string {
-  return sha256(canonicalJson({ ...plan, env: Object.keys(plan.env).sort(), image_digest: image.digest }));
-}
-
-function policySha256({ plan }: Sandbox): string {
-  return sha256(canonicalJson({ profile: plan.profile, network: plan.network }));
 }
 
 /** The entry of a run is where to look for what happened. */
