@@ -6,22 +6,24 @@ import type { Vetted } from "./resolve.js";
 /** After this long without traffic the kernel asks whether the other side is still there. Milliseconds. */
 const keepAliveMs = 60_000;
 
+/** Addresses of one name that are tried. */
+const maxTargets = 8;
+
 /**
- * Connects to the first address that answers.
+ * Connects to the first address that answers. Each has its share of what is left of the time.
  * @throws {Refusal} none does, or the signal aborts
  */
 export async function dial(targets: readonly Vetted[], signal: AbortSignal): Promise<Socket> {
-  const patience = deadline("egressDial") / Math.min(targets.length, 3);
-  for (const target of targets.slice(0, maxTargets)) {
+  const end = performance.now() + deadline("egressDial");
+  const tried = targets.slice(0, maxTargets);
+  for (const [at, target] of tried.entries()) {
     if (signal.aborted) break;
+    const patience = (end - performance.now()) / (tried.length - at);
     const socket = await attempt(target, patience, signal);
     if (socket !== undefined) return socket;
   }
   throw new Refusal("unreachable");
 }
-
-/** Addresses of one name that are tried. */
-const maxTargets = 8;
 
 function attempt({ address, port }: Vetted, patience: number, signal: AbortSignal): Promise<Socket | undefined> {
   return new Promise((resolve) => {

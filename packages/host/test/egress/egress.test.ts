@@ -1,7 +1,9 @@
+import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import type { NetworkPolicyDocument, NetworkRule } from "@mvm/protocol";
 import { FrameType } from "@mvm/protocol/frames";
 import { expect, onTestFinished, test } from "vitest";
+import { dial } from "../../src/egress/dial.js";
 import { compileRules } from "../../src/egress/rules.js";
 import { Names, vet } from "../../src/egress/resolve.js";
 import { classifyAddress } from "../../src/egress/addresses.js";
@@ -90,6 +92,22 @@ test("N-04 N-07 a name that resolves to a private address is refused, unless a r
   // The rule that admitted the address goes, and with it the connection.
   await egress.setPolicy(policy(inward));
   await settles(() => named.ended, "reset");
+});
+
+test("the next address is tried when one does not answer, and when none does that is said", async () => {
+  const { port } = await server();
+  const gone = createServer().listen(0, "127.0.0.1");
+  await once(gone, "listening");
+  const closed = { address: "127.0.0.1", port: (gone.address() as AddressInfo).port };
+  await new Promise((resolve) => gone.close(resolve));
+  const { signal } = new AbortController();
+  const socket = await dial([closed, { address: "127.0.0.1", port }], signal);
+  expect(socket.remotePort).toBe(port);
+  socket.destroy();
+  await expect(dial([closed, closed], signal)).rejects.toMatchObject({ reason: "unreachable" });
+  await expect(dial([{ address: "127.0.0.1", port }], AbortSignal.abort())).rejects.toMatchObject({
+    reason: "unreachable",
+  });
 });
 
 test("N-12 a name on no list is never looked up", async () => {
