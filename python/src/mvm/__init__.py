@@ -1,5 +1,6 @@
 """Run untrusted code in microVMs on your own machine."""
 
+from mvm.aio.code import AsyncCodeContexts
 from mvm.aio.commands import AsyncCommands
 from mvm.aio.files import AsyncFiles
 from mvm.aio.ports import AsyncPortForward, AsyncPorts
@@ -11,6 +12,7 @@ from mvm.errors import *  # noqa: F403
 from mvm.errors import __all__ as _errors
 from mvm.network_policy import NetworkPolicy, NetworkRule
 from mvm.options import ClientOptions, CreateOptions, ForkOptions, Mount, RestoreOptions, TerminalSize
+from mvm.results.code_result import CodeContext, CodeError, CodeResult
 from mvm.results.command_result import CommandResult, CommandTimings, Isolation
 from mvm.results.file_change import FileChange
 from mvm.results.file_entry import FileEntry, Written
@@ -19,6 +21,7 @@ from mvm.results.process_event import EndEvent, GapEvent, OutputEvent, ProcessEv
 from mvm.results.sandbox_info import DestroyResult, LogLine, PortInfo, ProcessInfo, SandboxInfo
 from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
 from mvm.secret_ref import SecretRef
+from mvm.sync.code import CodeContexts
 from mvm.sync.commands import Commands
 from mvm.sync.files import Files
 from mvm.sync.ports import PortForward, Ports
@@ -28,6 +31,7 @@ from mvm.sync.snapshot import Snapshot
 from mvm.sync.watch import FileWatch
 
 __all__ = [
+    "AsyncCodeContexts",
     "AsyncCommands",
     "AsyncFileWatch",
     "AsyncFiles",
@@ -37,6 +41,10 @@ __all__ = [
     "AsyncSandbox",
     "AsyncSnapshot",
     "ClientOptions",
+    "CodeContext",
+    "CodeContexts",
+    "CodeError",
+    "CodeResult",
     "CommandResult",
     "CommandTimings",
     "Commands",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
+from mvm.aio.output import AsyncOutputCallback, Output
 from mvm.aio.process import AsyncProcess
 from mvm.aio.stdin import AsyncStdinFeed
 from mvm.aio.target import AsyncTarget
 from mvm.client.call import given
-from mvm.client.command import Command, OutputText, check_result, command_body, stdin_body
+from mvm.client.command import Command, check_result, command_body, stdin_body
 from mvm.drivers import asynchronous as driver
 from mvm.errors import SandboxUnavailable
 from mvm.options import TerminalSize
@@ -18,7 +19,6 @@ from mvm.results.document import read
 from mvm.results.sandbox_info import ProcessInfo
 
 _Infos: TypeAlias = "list[ProcessInfo]"
-Output: TypeAlias = "Callable[[str], object]"
 
 
 class AsyncCommands:
@@ -36,6 +36,7 @@ class AsyncCommands:
         user: str | None = None,
         timeout_seconds: float | None = None,
         max_output_bytes: int | None = None,
+        spill: str | None = None,
         stdin: str | bytes | driver.Source | None = None,
         on_stdout: Output | None = None,
         on_stderr: Output | None = None,
@@ -50,19 +51,21 @@ class AsyncCommands:
         :param user: ``user``, ``root``, another name, ``UID`` or ``UID:GID``. Default: ``user``
         :param timeout_seconds: kill the command after that time; the result then has ``timed_out``. Default: none
         :param max_output_bytes: kept of each output, head and tail. Default: 1 048 576
+        :param spill: file in the guest that gets the whole output, both streams as they come, made new or emptied; the
+            result's ``spill_bytes`` is less than both byte counts together when the guest's disk was full
         :param stdin: text, bytes, an open file, or an iterable of them. Default: an end of file at once
         :param on_stdout: called with output as it comes. A callback that raises is not called again and does not
             disturb the command; what it raised is raised after the end
         :param check: raise ``CommandFailed`` or ``Timeout``, with the result, unless it exits with 0
         """
         options = given(cwd=cwd, env=env, user=user, timeout_seconds=timeout_seconds, max_output_bytes=max_output_bytes)
-        body = _body(command, options) | stdin_body(stdin)
+        body = _body(command, options) | stdin_body(stdin) | given(spill=spill)
         if on_stdout is not None or on_stderr is not None:
             body["stream"] = True
         call = self._target.call("POST", "/processes", "commands.run", json=body, patient=True)
         answer = await self._target.client.stream(call)
         feed = AsyncStdinFeed(self._target, stdin if body.get("stdin") == "pipe" else None, answer.abort)
-        outputs = {"stdout": _Callback(on_stdout), "stderr": _Callback(on_stderr)}
+        outputs = {"stdout": AsyncOutputCallback(on_stdout), "stderr": AsyncOutputCallback(on_stderr)}
         try:
             async for event in answer.events():
                 if event["event"] == "started":
@@ -92,17 +95,19 @@ class AsyncCommands:
         user: str | None = None,
         timeout_seconds: float | None = None,
         max_output_bytes: int | None = None,
+        spill: str | None = None,
         stdin: Literal["pipe", "none"] = "pipe",
         pty: TerminalSize | None = None,
     ) -> AsyncProcess:
         """Starts a command and returns while it runs. It goes on when the handle is dropped.
 
+        :param spill: as for :meth:`run`
         :param stdin: with ``pipe``, ``write_stdin`` feeds it and ``close_stdin`` ends it; with ``none`` it is empty
         :param pty: run it on a terminal of that size; its output is all stdout then
         """
         options = given(cwd=cwd, env=env, user=user, timeout_seconds=timeout_seconds, max_output_bytes=max_output_bytes)
         size = None if pty is None else {"rows": pty.rows, "cols": pty.cols}
-        body = _body(command, options) | given(stdin=stdin, pty=size, background=True)
+        body = _body(command, options) | given(stdin=stdin, pty=size, background=True, spill=spill)
         call = self._target.call("POST", "/processes", "commands.start", json=body, patient=True)
         answer = await self._target.client.stream(call)
         try:
@@ -137,29 +142,3 @@ class AsyncCommands:
 def _body(command: Command, options: dict[str, Any]) -> dict[str, Any]:
     names = ("cwd", "env", "user", "timeout_seconds", "max_output_bytes")
     return command_body(command, **{name: options.get(name) for name in names})
-
-
-class _Callback:
-    """Passes one output stream to a callback as text."""
-
-    def __init__(self, call: Output | None) -> None:
-        self._call = call
-        self._text = OutputText()
-        self._failure: Exception | None = None
-
-    async def push(self, data: str) -> None:
-        await self._deliver(self._text.push(data)[1])
-
-    async def end(self) -> None:
-        """Delivers the rest, and raises what the callback raised."""
-        await self._deliver(self._text.end())
-        if self._failure is not None:
-            raise self._failure
-
-    async def _deliver(self, text: str) -> None:
-        if not text or self._call is None or self._failure is not None:
-            return
-        try:
-            await driver.settle(self._call(text))
-        except Exception as error:
-            self._failure = error

@@ -8,12 +8,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mvm.aio import lifecycle
+from mvm.aio.code import AsyncCodeContexts, run_code
 from mvm.aio.commands import AsyncCommands
 from mvm.aio.create import AsyncMade, Progress, create_sandbox, make, make_forks
 from mvm.aio.daemon_client import AsyncDaemonClient
 from mvm.aio.files import AsyncFiles
 from mvm.aio.lease import AsyncLease
 from mvm.aio.logs import logs
+from mvm.aio.output import Output
 from mvm.aio.ports import AsyncPorts
 from mvm.aio.snapshot import AsyncSnapshot, save
 from mvm.aio.target import AsyncTarget
@@ -30,6 +32,7 @@ from mvm.options import (
     refuse_other_modes,
     request_body,
 )
+from mvm.results.code_result import CodeLanguage, CodeResult
 from mvm.results.document import read
 from mvm.results.metrics import SandboxMetrics
 from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, SandboxState
@@ -57,6 +60,7 @@ class AsyncSandbox:
         self._lease = lease
         self._target = AsyncTarget(client, info.id)
         self.commands = AsyncCommands(self._target)
+        self.contexts = AsyncCodeContexts(self._target)
         self.files = AsyncFiles(self._target)
         self.ports = AsyncPorts(self._target)
         if lease is not None:
@@ -134,6 +138,29 @@ class AsyncSandbox:
     def name(self) -> str | None:
         """Its name; None when it has none."""
         return self.info.name
+
+    async def run_code(
+        self,
+        language: CodeLanguage,
+        code: str,
+        *,
+        context: str | None = None,
+        cwd: str | None = None,
+        timeout_seconds: float | None = None,
+        max_output_bytes: int | None = None,
+        on_stdout: Output | None = None,
+        on_stderr: Output | None = None,
+    ) -> CodeResult:
+        """Runs code in a context that keeps its state between calls, and returns its result, whatever came of it.
+
+        :param context: made at its first use; calls of one context run one after the other. Default: ``default``
+        :param cwd: working directory of a context that this call makes. Default: ``/home/user``
+        :param timeout_seconds: end the context after that time; the result then has ``timed_out``. Default: none
+        """
+        body = given(language=language, code=code, context=context, cwd=cwd, max_output_bytes=max_output_bytes)
+        return await run_code(
+            self._target, body, timeout_seconds=timeout_seconds, on_stdout=on_stdout, on_stderr=on_stderr
+        )
 
     async def status(self) -> SandboxInfo:
         """The sandbox as it is now."""

@@ -17,7 +17,8 @@ Command: TypeAlias = "str | Sequence[str]"
 """A list is program and arguments without a shell, a string is run by ``/bin/sh -lc``."""
 
 
-def _milliseconds(seconds: float | None) -> int | None:
+def milliseconds(seconds: float | None) -> int | None:
+    """A time limit as it is sent. Raises ``InvalidArgumentError``."""
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
@@ -42,7 +43,7 @@ def command_body(
         cwd=cwd,
         env=dict(env) if isinstance(env, Mapping) else env,
         user=user,
-        timeout_ms=_milliseconds(timeout_seconds),
+        timeout_ms=milliseconds(timeout_seconds),
         max_output_bytes=max_output_bytes,
     )
 

@@ -55,6 +55,8 @@ class CommandResult:
     receipt_path: str | None = None
     stdout_base64: str | None = None
     stderr_base64: str | None = None
+    spill_bytes: int | None = None
+    """Bytes in the file that ``spill`` named; None without one."""
 
     @property
     def receipt(self) -> str | None:
@@ -79,7 +81,7 @@ class CommandResult:
     def to_document(self) -> dict[str, Any]:
         """The document of ``mvmctl exec --json``."""
         document = {"schema_version": 1, **asdict(self)}
-        for name in ("stdout_base64", "stderr_base64"):
+        for name in ("stdout_base64", "stderr_base64", "spill_bytes"):
             if document[name] is None:
                 del document[name]
         return document

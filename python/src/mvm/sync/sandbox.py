@@ -21,16 +21,19 @@ from mvm.options import (
     refuse_other_modes,
     request_body,
 )
+from mvm.results.code_result import CodeLanguage, CodeResult
 from mvm.results.document import read
 from mvm.results.metrics import SandboxMetrics
 from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, SandboxState
 from mvm.sync import lifecycle
+from mvm.sync.code import CodeContexts, run_code
 from mvm.sync.commands import Commands
 from mvm.sync.create import Made, Progress, create_sandbox, make, make_forks
 from mvm.sync.daemon_client import DaemonClient
 from mvm.sync.files import Files
 from mvm.sync.lease import Lease
 from mvm.sync.logs import logs
+from mvm.sync.output import Output
 from mvm.sync.ports import Ports
 from mvm.sync.snapshot import Snapshot, save
 from mvm.sync.target import Target
@@ -58,6 +61,7 @@ class Sandbox:
         self._lease = lease
         self._target = Target(client, info.id)
         self.commands = Commands(self._target)
+        self.contexts = CodeContexts(self._target)
         self.files = Files(self._target)
         self.ports = Ports(self._target)
         if lease is not None:
@@ -133,6 +137,27 @@ class Sandbox:
     def name(self) -> str | None:
         """Its name; None when it has none."""
         return self.info.name
+
+    def run_code(
+        self,
+        language: CodeLanguage,
+        code: str,
+        *,
+        context: str | None = None,
+        cwd: str | None = None,
+        timeout_seconds: float | None = None,
+        max_output_bytes: int | None = None,
+        on_stdout: Output | None = None,
+        on_stderr: Output | None = None,
+    ) -> CodeResult:
+        """Runs code in a context that keeps its state between calls, and returns its result, whatever came of it.
+
+        :param context: made at its first use; calls of one context run one after the other. Default: ``default``
+        :param cwd: working directory of a context that this call makes. Default: ``/home/user``
+        :param timeout_seconds: end the context after that time; the result then has ``timed_out``. Default: none
+        """
+        body = given(language=language, code=code, context=context, cwd=cwd, max_output_bytes=max_output_bytes)
+        return run_code(self._target, body, timeout_seconds=timeout_seconds, on_stdout=on_stdout, on_stderr=on_stderr)
 
     def status(self) -> SandboxInfo:
         """The sandbox as it is now."""
