@@ -27,7 +27,7 @@ test.each(["bash", "zsh", "fish"] as const)(
 );
 
 test.each([
-  ["mvmctl r", ["resume", "rm", "run"]],
+  ["mvmctl r", ["receipt", "resume", "rm", "run"]],
   ["mvmctl fs r", ["read", "rm"]],
   ["mvmctl run --acc", ["--accel"]],
   ["mvmctl run --accel ", ["auto", "kvm", "tcg"]],

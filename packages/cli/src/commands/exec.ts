@@ -2,10 +2,12 @@ import type { CommandRequest, ProcessStreamEvent, RunStreamEvent } from "@mvm/pr
 import { validateArgv } from "@mvm/protocol";
 import { envAssignment, envRecord } from "../args/env-assignment.js";
 import { sandboxRef } from "../args/sandbox-ref.js";
-import { command, flag, list, word } from "../command/define.js";
+import { hostFile } from "../args/host-path.js";
+import { command, flag, list, option, word } from "../command/define.js";
 import { sandboxPath } from "../daemon/daemon.js";
 import { commandOptions } from "../sandbox/command-options.js";
-import { defined } from "../sandbox/options.js";
+import { withReceipt } from "../evidence/receipt-copy.js";
+import { defined, refuse } from "../sandbox/options.js";
 import { finishCommand, followCommand } from "../stream/command-events.js";
 import { forwardStdin, stdinKind } from "../stream/stdin.js";
 import { attachTerminal } from "../terminal/attach.js";
@@ -19,6 +21,7 @@ export default command({
     ...commandOptions,
     env: list(envAssignment, "Environment variable of the command"),
     stdin: flag("Forward stdin even when it is a terminal"),
+    receipt: option(hostFile, "Write the signed receipt of the command to this new file"),
     tty: flag("Run it on this terminal, as `shell` does", { short: "t" }),
   },
   argv: { label: "ARGV…", summary: "The command and its arguments, passed on byte for byte without a shell" },
@@ -29,6 +32,7 @@ export default command({
   ],
   exits: { 124: "The command was killed at its --timeout", 130: "Interrupted" },
   run: async ({ words: [name], options, argv }, context) => {
+    refuse(options.tty && options.receipt !== undefined, "receipt", "write the receipt of a terminal's command");
     if (options.tty) requireTerminal("exec --tty", context);
     const request: CommandRequest = {
       argv: validateArgv(argv),
@@ -42,18 +46,20 @@ export default command({
     };
     if (options.tty) return attachTerminal(name, request, context);
     const stdin = stdinKind(options.stdin);
-    const daemon = await context.daemon();
     const path = sandboxPath(name, "processes");
-    const events = daemon.events<ProcessStreamEvent>({
-      method: "POST",
-      path,
-      operation: "commands.run",
-      json: { ...request, stdin, stream: !context.json },
-    }) as AsyncIterable<RunStreamEvent>;
-    const result = await followCommand(events, context, {
-      started: ({ pid }) => {
-        if (stdin === "pipe") forwardStdin(daemon, `${path}/${pid}/stdin`, context);
-      },
+    const result = await withReceipt(options.receipt, context, async () => {
+      const daemon = await context.daemon();
+      const events = daemon.events<ProcessStreamEvent>({
+        method: "POST",
+        path,
+        operation: "commands.run",
+        json: { ...request, stdin, stream: !context.json },
+      }) as AsyncIterable<RunStreamEvent>;
+      return followCommand(events, context, {
+        started: ({ pid }) => {
+          if (stdin === "pipe") forwardStdin(daemon, `${path}/${pid}/stdin`, context);
+        },
+      });
     });
     return finishCommand(result, context);
   },

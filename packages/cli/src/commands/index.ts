@@ -58,6 +58,14 @@ export const registry: Registry = {
     show: verb(() => import("./policy/show.js")),
     check: verb(() => import("./policy/check.js")),
   }),
+  audit: group("Read and verify the history of this state root", {
+    tail: verb(() => import("./audit/tail.js")),
+    verify: verb(() => import("./audit/verify.js")),
+    show: verb(() => import("./audit/show.js")),
+  }),
+  receipt: group("Verify what a run proves", {
+    verify: verb(() => import("./receipt/verify.js")),
+  }),
   image: group("Build and manage images", {
     build: verb(() => import("./image/build.js")),
     ls: verb(() => import("./image/ls.js")),

@@ -2,6 +2,7 @@ import type { RunRequest, RunStreamEvent } from "@mvm/protocol";
 import { validateArgv } from "@mvm/protocol";
 import { mode } from "../args/choice.js";
 import { command, type Input, option } from "../command/define.js";
+import { withReceipt } from "../evidence/receipt-copy.js";
 import type { Context } from "../output/context.js";
 import { commandOptions } from "../sandbox/command-options.js";
 import { showDecision } from "../policy/decision.js";
@@ -64,12 +65,14 @@ async function runCommand(
       }),
     },
   };
-  const daemon = await context.daemon();
-  const events = daemon.events<RunStreamEvent>({ method: "POST", path: "/runs", operation: "run", json: body });
-  const result = await followCommand(events, context, {
-    started: ({ run_id }) => {
-      if (stdin === "pipe") forwardStdin(daemon, `/runs/${encodeURIComponent(run_id)}/stdin`, context);
-    },
+  const result = await withReceipt(values.receipt, context, async () => {
+    const daemon = await context.daemon();
+    const events = daemon.events<RunStreamEvent>({ method: "POST", path: "/runs", operation: "run", json: body });
+    return followCommand(events, context, {
+      started: ({ run_id }) => {
+        if (stdin === "pipe") forwardStdin(daemon, `/runs/${encodeURIComponent(run_id)}/stdin`, context);
+      },
+    });
   });
   return finishCommand(result, context);
 }

@@ -28,6 +28,7 @@ export default command({
     for (const feature of ["timeout", "cwd", "user"] as const) {
       refuse(options[feature] !== undefined, feature, "keep defaults for the commands of a sandbox; give it to `exec`");
     }
+    refuse(options.receipt !== undefined, "receipt", "write a receipt where no command runs");
     const request = createRequest(options);
     const ttl = options.ttl === undefined ? defaultTimeToLive : options.ttl;
     const body = { ...request, name, detach: true, ttl_seconds: ttl, owner: userInfo().username };

@@ -44,7 +44,6 @@ type Values = Input<readonly [], typeof sandboxOptions>["options"];
 
 /** The request the options describe. What the API has no field for is refused by name. */
 export function createRequest(values: Values): CreateRequest {
-  refuse(values.receipt !== undefined, "receipt", "write receipts");
   refuse(values.tenant !== undefined, "tenant", "choose tenants");
   const secrets = values.secret.map(({ variable, secret }) => [variable, { secret }] as const);
   return defined({
