@@ -3,7 +3,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ensureBootAssets, installedKernel, sourceOptionsFromEnvironment, type BootAssets } from "@mvm/images";
 import { AssetNotFoundError } from "@mvm/protocol";
-import type { BootFiles } from "../backends/qemu/index.js";
+import type { BootFiles } from "../backends/qemu/boot-files.js";
 
 /** Where the agent's binary may be: named, in the package, or built in a checkout. */
 const agentPlaces = ["../../agent/mvm-agent", "../../../../guest/target/x86_64-unknown-linux-gnu/release/mvm-agent"];

@@ -12,6 +12,7 @@ import type {
   StartOptions,
 } from "../backend.js";
 import { isAlive } from "../../processes/identity.js";
+import type { BootFiles } from "./boot-files.js";
 import { cpuModel, qemuCommandLine, sockets } from "./command-line.js";
 import { qemuCompatibility } from "./compatibility.js";
 import { dataRanges } from "./disks.js";
@@ -31,16 +32,6 @@ import { startFromCapture, startFromTemplate, type StartParts } from "./start-fr
 import type { TemplateInputs } from "./template-key.js";
 import { type Template, TemplateStore } from "./template-store.js";
 import { UidPool } from "./uids.js";
-
-/** Kernel and initramfs with their digests; from `@mvm/images`. */
-export interface BootFiles {
-  readonly kernel: string;
-  readonly initramfs: string;
-  readonly kernelSha256: string;
-  readonly initramfsSha256: string;
-  /** The agent's binary, which also measures the host's time stamp counter. */
-  readonly agent: string;
-}
 
 export interface QemuBackendOptions {
   /** The state root. */

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { BootFiles } from "./index.js";
+import type { BootFiles } from "./boot-files.js";
 import type { TemplateInputs } from "./template-key.js";
 
 /** What is in use now: everything else was made for something that is no more. */

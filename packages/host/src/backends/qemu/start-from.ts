@@ -3,7 +3,7 @@ import { chmod, copyFile, link, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Accelerator, CapturedState, MachineSpec, StartOptions } from "../backend.js";
 import { sockets } from "./command-line.js";
-import type { BootFiles } from "./index.js";
+import type { BootFiles } from "./boot-files.js";
 import { launch, type LaunchHost, type LaunchInput } from "./launch.js";
 import type { QemuMachine } from "./machine.js";
 import { capturedFiles, machineFiles } from "./paths.js";
