@@ -20,6 +20,9 @@ const dpkgOptions = [
   ...excluded.map((pattern) => `path-exclude=${pattern}`),
 ];
 
+/** What is mounted for the bootstrap is gone with it, also when it is killed: nothing of the host stays bound into its chroot. */
+const ownMounts = ["unshare", "--mount", "--propagation", "private", "--"] as const;
+
 /**
  * Bootstraps a Debian root and packs it, as root or, for anyone else, in a user namespace. The image is made inside
  * that namespace (owners are right only there) and handed out through mmdebstrap's own channel.
@@ -50,10 +53,12 @@ export async function bootstrapRootfs(
     sourceLine(source),
   ];
   const asRoot = process.getuid?.() === 0;
-  await runChild("mmdebstrap", args, {
-    log: options.log,
-    timeoutMs: 1_800_000,
-    signal: options.signal,
+  const control = { log: options.log, timeoutMs: 1_800_000, signal: options.signal };
+  // A missing tool is told by its name: behind `unshare` it would be a failed build.
+  await runChild("mmdebstrap", ["--version"], control);
+  const [program, ...before] = asRoot ? [...ownMounts, "mmdebstrap"] : ["mmdebstrap"];
+  await runChild(program, [...before, ...args], {
+    ...control,
     // A namespace's root cannot enter a private state root, so that chroot lies in the system's directory.
     env: { SOURCE_DATE_EPOCH: String(imageTime), TMPDIR: asRoot ? options.directory : tmpdir() },
     onLine: (line) => {
