@@ -26,19 +26,19 @@ export function canonicalJson(value: unknown): string {
  */
 export function parseCanonical(text: string): Json {
   const value = JSON.parse(text) as Json;
-  // Native code first: a sorted object that prints as it was read is canonical.
-  if (JSON.stringify(value) === text && isSorted(value)) return value;
+  // Native code first: a sorted object that prints as it was read is canonical. A lone surrogate prints as an escape.
+  if (!text.includes("\\ud") && JSON.stringify(value) === text && isSorted(value)) return value;
   if (canonicalJson(value) !== text) throw new TypeError("the text is not canonical JSON (RFC 8785)");
   return value;
 }
 
 function isSorted(value: Json): boolean {
-  if (typeof value === "string") return !/\p{Surrogate}/u.test(value);
   if (value === null || typeof value !== "object") return true;
   if (Array.isArray(value)) return value.every(isSorted);
   let last: string | undefined;
-  for (const [key, member] of Object.entries(value as Record<string, Json>)) {
-    if ((last !== undefined && key <= last) || key === "__proto__" || !isSorted(key) || !isSorted(member)) return false;
+  for (const key of Object.keys(value)) {
+    if ((last !== undefined && key <= last) || key === "__proto__") return false;
+    if (!isSorted((value as Record<string, Json>)[key] as Json)) return false;
     last = key;
   }
   return true;

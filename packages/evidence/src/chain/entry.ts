@@ -49,7 +49,8 @@ export interface Entry {
 const eventPattern = /^[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*$/;
 const hashPattern = /^[0-9a-f]{64}$/;
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
-const entryKeys = "actor,data,event,id,prev,run_id,sandbox_id,seq,tenant,time,v";
+const entryKeys = "actor data event id prev run_id sandbox_id seq tenant time v".split(" ");
+const actorKeys = ["pid", "uid"];
 
 /**
  * The line of an entry, without its line feed.
@@ -92,8 +93,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+function hasExactly(value: object, keys: readonly string[]): boolean {
+  return Object.keys(value).length === keys.length && keys.every((key) => Object.hasOwn(value, key));
+}
+
 function misshapen(entry: { readonly [key in keyof Entry]?: unknown }): string | undefined {
-  if (Object.keys(entry).sort().join() !== entryKeys) return "it has other fields than an entry";
+  if (!hasExactly(entry, entryKeys)) return "it has other fields than an entry";
   const { v, id, seq, time, tenant, event, sandbox_id: sandboxId, run_id: runId, actor, data, prev } = entry;
   if (v !== 1) return "its version is not 1";
   if (typeof id !== "string" || !isId(id, "evt")) return "its id is not of the form evt_…";
@@ -104,8 +109,7 @@ function misshapen(entry: { readonly [key in keyof Entry]?: unknown }): string |
     return "its event is not a dotted name";
   if (sandboxId !== null && !(typeof sandboxId === "string" && isId(sandboxId, "sbx"))) return "its sandbox is no id";
   if (runId !== null && !(typeof runId === "string" && isId(runId, "run"))) return "its run is no id";
-  if (!isObject(actor) || Object.keys(actor).sort().join() !== "pid,uid")
-    return "its actor is not a user and a process";
+  if (!isObject(actor) || !hasExactly(actor, actorKeys)) return "its actor is not a user and a process";
   if (!Object.values(actor).every((part) => Number.isSafeInteger(part))) return "its actor is not made of numbers";
   if (!isObject(data)) return "its data is not an object";
   if (typeof prev !== "string" || !hashPattern.test(prev)) return "its link is not a SHA-256";
