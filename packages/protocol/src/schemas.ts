@@ -20,5 +20,6 @@ export * from "./api/ports.js";
 export * from "./api/pools.js";
 export * from "./api/results.js";
 export * from "./api/sandboxes.js";
+export * from "./api/secrets.js";
 export * from "./api/snapshots.js";
 export { type Checker, checker } from "./checkers.js";

@@ -54,6 +54,12 @@ export const registry: Registry = {
   rm: alias("destroy"),
   ttl: verb(() => import("./ttl.js")),
   detach: verb(() => import("./detach.js")),
+  secret: group("Store secrets for sandboxes, without ever showing them", {
+    put: verb(() => import("./secret/put.js")),
+    ls: verb(() => import("./secret/ls.js")),
+    rm: verb(() => import("./secret/rm.js")),
+    rotate: verb(() => import("./secret/rotate.js")),
+  }),
   policy: group("Show what policy allows", {
     show: verb(() => import("./policy/show.js")),
     check: verb(() => import("./policy/check.js")),

@@ -13,6 +13,7 @@ import { planSha256 } from "./plan-document.js";
 import { defaultImageName, planOf, type Plan } from "./plan.js";
 import type { Policy } from "./policy.js";
 import { questionsOf } from "./questions.js";
+import { bindSecrets, type SecretBinding } from "./secrets.js";
 
 export interface AdmissionFacts {
   readonly backends: readonly Backend[];
@@ -22,6 +23,8 @@ export interface AdmissionFacts {
   readonly sandboxes: number;
   /** The caller set MVM_ACK_PERMISSIVE_RUN=1. */
   readonly acknowledgedPermissive: boolean;
+  /** Where a stored secret may go; undefined: there is none. */
+  readonly secret: (name: string) => SecretBinding | undefined;
   /** The digest an image's name stands for; null when it has not been built. */
   readonly digestOf: (image: string) => Promise<string | null>;
 }
@@ -41,10 +44,16 @@ export class Admitted {
   ) {}
 
   /** @throws {PolicyDenied} its context names the hash of the refused plan */
-  static decide(plan: Plan, backend: Backend, facts: AdmissionFacts): Admitted {
-    const sha256 = planSha256(plan);
+  static decide(wanted: Plan, backend: Backend, facts: AdmissionFacts): Admitted {
+    let sha256 = planSha256(wanted);
     try {
-      const rules = facts.policy.permit(plan, questionsOf(plan, facts.acknowledgedPermissive));
+      const permit = (plan: Plan): string[] =>
+        facts.policy.permit(plan, questionsOf(plan, facts.acknowledgedPermissive));
+      // Who may have no secrets does not learn which there are.
+      const first = permit(wanted);
+      const plan = bindSecrets(wanted, facts.secret);
+      if (plan !== wanted) sha256 = planSha256(plan);
+      const rules = plan === wanted ? first : permit(plan);
       checkCeilings(plan, facts.policy.ceilings);
       return new Admitted(plan, backend, facts, rules, sha256);
     } catch (error) {

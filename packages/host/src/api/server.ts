@@ -24,6 +24,7 @@ import { installRecording } from "./recording.js";
 import { runRoutes } from "./runs.js";
 import { sandboxRoutes } from "./sandboxes.js";
 import { snapshotArchiveRoutes } from "./snapshot-archives.js";
+import { secretRoutes } from "./secrets.js";
 import { snapshotRoutes } from "./snapshots.js";
 
 /** Bytes of a request's head; paths and names are the longest things in it. */
@@ -47,6 +48,7 @@ const jsonRoutes = [
   logRoutes,
   observeRoutes,
   policyRoutes,
+  secretRoutes,
   runRoutes,
   imageRoutes,
   hostRoutes,

@@ -22,6 +22,7 @@ import { recoverSandboxes } from "../sandboxes/recover.js";
 import { Registry } from "../sandboxes/registry.js";
 import { releaseAll } from "../sandboxes/release.js";
 import type { Services } from "../sandboxes/services.js";
+import { SecretStore } from "../secrets/secret-store.js";
 import { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
 import { exitWhenIdle } from "./idle.js";
@@ -89,6 +90,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       roomFor: (needMb, reservedMb) =>
         memoryObstacle({ availableMb: availableMb(), needMb, reservedMb }, defaultMemoryRule),
     }),
+    secrets: new SecretStore(home.secrets, home.secretKeys),
     policy: new PolicyStore({
       directories: options.policyDirectories ?? [home.policy, systemPolicyDirectory],
       host: hostCeilings({ cpus: availableParallelism(), memoryMb: Math.floor(totalmem() / 1024 ** 2) }),

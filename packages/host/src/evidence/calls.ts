@@ -54,6 +54,9 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "POST /v1/snapshots/import": { event: "snapshot.import" },
 
   "POST /v1/policy/check": { readsOnly: "decides and starts nothing" },
+  "PUT /v1/secrets/:name": { event: "secret.put" },
+  "DELETE /v1/secrets/:name": { event: "secret.remove" },
+  "POST /v1/secrets/rotate": { event: "secret.rotate" },
   "POST /v1/pools": { event: "host.pools" },
   "POST /v1/images": { event: "image.build" },
   "DELETE /v1/images/:ref": { event: "image.remove" },

@@ -12,6 +12,7 @@ export async function gatherFacts(services: Services, acknowledgedPermissive: bo
     policy: await services.policy.current(),
     sandboxes: services.registry.size,
     acknowledgedPermissive,
+    secret: (name) => services.secrets.find(name),
     digestOf: (image) => services.images.digestOf(image),
   };
 }

@@ -8,6 +8,7 @@ import type { Meters } from "../observe/meters.js";
 import type { PolicyStore } from "../policy/policy-store.js";
 import type { Reaper } from "../reaper/reaper.js";
 import type { Pools } from "../pool/pools.js";
+import type { SecretStore } from "../secrets/secret-store.js";
 import type { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
 import type { BackgroundTasks } from "./background-tasks.js";
@@ -24,6 +25,7 @@ export interface Services {
   readonly queue: StartQueue;
   readonly reaper: Reaper;
   readonly policy: PolicyStore;
+  readonly secrets: SecretStore;
   readonly tasks: BackgroundTasks;
   readonly snapshots: SnapshotStore;
   readonly pools: Pools;

@@ -16,6 +16,9 @@ export interface HomeLayout {
   readonly snapshots: string;
   /** Rules and limits of the operator. */
   readonly policy: string;
+  readonly secrets: string;
+  /** Encrypt the secrets. */
+  readonly secretKeys: string;
   /** Seals snapshots. */
   readonly snapshotKey: string;
   /** Signs exported snapshots; the public half lies beside it. */
@@ -38,6 +41,8 @@ export function homeLayout(root: string): HomeLayout {
     receipts: join(root, "receipts"),
     snapshots: join(root, "snapshots"),
     policy: join(root, "policy"),
+    secrets: join(root, "secrets"),
+    secretKeys: join(root, "keys", "secrets.json"),
     snapshotKey: join(root, "keys", "snapshot.key"),
     exportKey: join(root, "keys", "snapshot-export.key"),
   };

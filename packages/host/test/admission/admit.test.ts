@@ -13,6 +13,7 @@ const facts = (more: Partial<AdmissionFacts> & { kvm?: boolean } = {}): Admissio
   backends: [processBackend({ kvm: more.kvm ?? false })],
   policy,
   sandboxes: 0,
+  secret: () => ({ hosts: ["a.b"], header: null }),
   digestOf: () => Promise.resolve(`sha256:${"0".repeat(64)}`),
   acknowledgedPermissive: false,
   ...more,
@@ -51,7 +52,10 @@ test("standard refuses writable directories as policy and, at this stage, others
   expect(rw.rule).toBe("profile.standard.mounts.write");
   for (const request of [
     { mounts: [{ host: "/a", guest: "/b", mode: "ro" }] },
-    { secrets: { A: { secret: "a" } } },
+    {
+      network: { default: "deny", allow: [{ host: "a.b", port: 443, protocol: "https" }] },
+      secrets: { A: { secret: "a" } },
+    },
   ] satisfies CreateRequest[]) {
     expect(await refusal(request)).toBeInstanceOf(BackendUnsupported);
   }

@@ -172,6 +172,13 @@ error_table: dict[str, ErrorRow] = {
         outcome="not_started",
         hint="Bind the secret to the host with `mvmctl secret put --host`",
     ),
+    "SECRET_DAMAGED": ErrorRow(
+        error_class="PermanentError",
+        boundary="secret",
+        retry="never",
+        outcome="not_started",
+        hint="Store the secret again with `mvmctl secret put`",
+    ),
     "FILE_DENIED": ErrorRow(
         error_class="PolicyDenied",
         boundary="filesystem",

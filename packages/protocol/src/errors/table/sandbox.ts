@@ -92,6 +92,16 @@ export const sandboxErrors = {
     meaning: "The secret may not be used by this sandbox or for this host.",
     hint: "Bind the secret to the host with `mvmctl secret put --host`",
   },
+  SECRET_DAMAGED: {
+    class: "PermanentError",
+    boundary: "secret",
+    retry: "never",
+    outcome: "not_started",
+    exit: 70,
+    http: 500,
+    meaning: "The record of a stored secret cannot be read with this state root's keys.",
+    hint: "Store the secret again with `mvmctl secret put`",
+  },
   FILE_DENIED: {
     class: "PolicyDenied",
     boundary: "filesystem",

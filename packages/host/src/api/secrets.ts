@@ -1,0 +1,31 @@
+import type { FastifyInstance } from "fastify";
+import type { SecretPutBody } from "@mvm/protocol";
+import {
+  SecretInfoSchema,
+  SecretListSchema,
+  SecretNameSchema,
+  SecretPutBodySchema,
+  SecretRemovedSchema,
+  SecretsRotatedSchema,
+} from "@mvm/protocol/schemas";
+import type { ApiContext } from "./context.js";
+
+type Named = { Params: { name: string } };
+
+/** The secret store. Values go in; nothing here gives one back. */
+export function secretRoutes(app: FastifyInstance, { services: { secrets } }: ApiContext): void {
+  app.get("/v1/secrets", { schema: { response: { 200: SecretListSchema } } }, () => ({ secrets: secrets.list() }));
+  app.put<Named & { Body: SecretPutBody }>(
+    "/v1/secrets/:name",
+    { schema: { params: SecretNameSchema, body: SecretPutBodySchema, response: { 200: SecretInfoSchema } } },
+    (request) => secrets.put(request.params.name, request.body),
+  );
+  app.delete<Named>(
+    "/v1/secrets/:name",
+    { schema: { params: SecretNameSchema, response: { 200: SecretRemovedSchema } } },
+    (request) => ({ removed: secrets.remove(request.params.name) }),
+  );
+  app.post("/v1/secrets/rotate", { schema: { response: { 200: SecretsRotatedSchema } } }, () => ({
+    rotated: secrets.rotate(),
+  }));
+}
