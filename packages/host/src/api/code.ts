@@ -37,7 +37,7 @@ export function codeRoutes(app: FastifyInstance, { services }: ApiContext): void
             return stream.send({ event, data: data.toString("base64") }) ? undefined : stream.drained();
           },
         });
-        stream.send({ event: "end", result });
+        stream.send({ event: "end", result: { ...result, audit_id: request.recording?.auditId ?? null } });
       }),
   );
 
