@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { cli, document } from "../support/cli.js";
 import { fill, mismatch } from "./match.js";
 import type { Answer, Document, Scenario, Step, Surface } from "./scenario.js";
 
@@ -15,6 +16,13 @@ const host: Record<string, (options: Document, home: string) => Promise<Answer>>
     } catch {
       return { error: { name: "refused" } };
     }
+  },
+  /** The entry a result names, read from the log's files: no surface is asked. The log has to verify too. */
+  async "host.audit"({ audit_id }, home) {
+    const verified = await cli(["audit", "verify", "--json"], { home });
+    if (verified.code !== 0) return { error: { name: "unverified", message: verified.stdout.toString() } };
+    const shown = await cli(["audit", "show", String(audit_id), "--json"], { home });
+    return { result: document(shown) };
   },
   async "host.flip"({ snapshot }, home) {
     const directory = join(home, "snapshots", String(snapshot));
