@@ -30,11 +30,17 @@ const fds = (): number => readdirSync(`/proc/${daemon.pid}/fd`).length;
 const rssMb = (): number =>
   Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${daemon.pid}/status`, "utf8"))?.[1]) / 1024;
 
-function open(): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(daemon.api.socketPath, () => resolve(socket));
-    socket.on("error", reject).on("error", () => undefined);
-  });
+/** Connects; a full queue means that the daemon has not accepted yet, as any client would take it. */
+async function open(): Promise<Socket> {
+  for (;;) {
+    const socket = connect(daemon.api.socketPath);
+    const failed = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+      socket.once("connect", () => resolve(undefined)).on("error", resolve);
+    });
+    if (failed === undefined) return socket;
+    if (failed.code !== "EAGAIN") throw failed;
+    await sleep(20);
+  }
 }
 
 /** In bunches: the queue of a socket holds a few hundred that are not accepted yet. */
