@@ -1,6 +1,8 @@
 import { deadline, limits, newId } from "@mvm/protocol";
 import { runnerLanguage } from "@mvm/images";
 import { checkedAnswer } from "../sandboxes/agent-answer.js";
+import { beginRun, endRun, failRun } from "../evidence/run-record.js";
+import type { Services } from "../sandboxes/services.js";
 import type { Live, Sandbox } from "../sandboxes/sandbox.js";
 import { Process } from "./process.js";
 import { commandResult, rounded } from "./result.js";
@@ -13,6 +15,7 @@ const sigkill = 9;
  * captured nobody was there to lose, and all of them stay. Output of the time between is lost.
  */
 export async function adoptCommands(
+  services: Services,
   sandbox: Sandbox,
   live: Live,
   backgroundPids: readonly number[] | "all",
@@ -27,19 +30,29 @@ export async function adoptCommands(
       continue;
     }
     const began = performance.now();
+    // It runs already: a history that cannot be written does not make it stop.
+    const record = await beginRun(services, sandbox, { argv, env: {} }).catch(() => null);
     const process = new Process(
       live.session,
       { op: "attach", pid },
       {
-        ...{ runId: newId("run"), argv, user, cwd, pid, background: true },
+        ...{ runId: record?.runId ?? newId("run"), argv, user, cwd, pid, background: true },
         maxOutputBytes: limits.outputDefaultBytes,
         startedAt: new Date(startedMs <= 8.64e15 ? startedMs : 0),
       },
     );
-    process.result = process.ended.then((end) => {
-      const spent = rounded(performance.now() - began);
-      return commandResult(sandbox, process, end, { createMs: null, execMs: spent, totalMs: spent, start: null });
-    });
+    process.result = process.ended.then(
+      (end) => {
+        const spent = rounded(performance.now() - began);
+        const timings = { createMs: null, execMs: spent, totalMs: spent, start: null };
+        const result = commandResult(sandbox, process, end, timings);
+        return record === null ? result : endRun(services, sandbox, record, process, result);
+      },
+      async (error: unknown) => {
+        if (record !== null) await failRun(services, sandbox, record, error, process);
+        throw error;
+      },
+    );
     process.result.catch(() => undefined);
     sandbox.processes.track(process);
   }

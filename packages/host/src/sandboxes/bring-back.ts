@@ -74,7 +74,7 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     // A daemon that died while it captured the machine has left it frozen.
     await live.session.call({ op: "thaw" });
     await live.egress.announce();
-    await adoptCommands(sandbox, live, state.background_pids);
+    await adoptCommands(services, sandbox, live, state.background_pids);
     await bindAgain(sandbox, live, state.ports);
     fault("recover.after-adopt");
     sandbox.logs.event("recovered", { pid: machine.identity.pid });

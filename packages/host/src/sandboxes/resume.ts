@@ -40,7 +40,7 @@ export async function resumeSandbox(services: Services, sandbox: Sandbox, option
     const { unadopted } = sandbox;
     if (unadopted === null) return;
     await live.egress.announce();
-    await adoptCommands(sandbox, live, unadopted.background_pids);
+    await adoptCommands(services, sandbox, live, unadopted.background_pids);
     await bindAgain(sandbox, live, unadopted.ports);
     sandbox.unadopted = null;
   });

@@ -87,7 +87,7 @@ export async function startMachine(
     // Whoever is given a way out has it from the first command on.
     const way = openWayOut(sandbox, live);
     if (options.waitReady) await ready;
-    if (options.captured !== undefined) await adoptCommands(sandbox, live, "all");
+    if (options.captured !== undefined) await adoptCommands(services, sandbox, live, "all");
     await way;
     options.signal.throwIfAborted();
     return live;
