@@ -10,9 +10,19 @@ interface Level {
   at: string | number;
 }
 
+/** JSON that would be read in silence as something else, and where: its levels as a path of at most 200 characters. */
+export class JsonRefusal extends Error {
+  readonly path: string;
+
+  constructor(what: string, path: string) {
+    super(what);
+    this.path = path;
+  }
+}
+
 function refuse(levels: readonly Level[], what: string): never {
   const path = levels.map((level) => `/${String(level.at).slice(0, 64)}`).join("");
-  throw violation("bad_message", `${what} at ${JSON.stringify(path.slice(0, 200) || "/")}`);
+  throw new JsonRefusal(what, path.slice(0, 200));
 }
 
 /** Index behind the string that begins at `start`. No regular expression: those have a stack that 4 MiB can exhaust. */
@@ -46,11 +56,21 @@ function endOfNumber(source: string, start: number): number {
   return at;
 }
 
+/** As {@link scanJson} for what the other end of the channel sent. Throws a `PROTOCOL_VIOLATION`. */
+export function inspectJson(source: string, maxDepth: number): void {
+  try {
+    scanJson(source, maxDepth);
+  } catch (error) {
+    if (!(error instanceof JsonRefusal)) throw error;
+    throw violation("bad_message", `${error.message} at ${JSON.stringify(error.path || "/")}`);
+  }
+}
+
 /**
  * Refuses what `JSON.parse` silently accepts: too deep, a key twice, `__proto__`, numbers it cannot hold, half a
- * surrogate pair. Looks at tokens only; the grammar is `JSON.parse`'s business. Throws a `PROTOCOL_VIOLATION`.
+ * surrogate pair. Looks at tokens only; the grammar is `JSON.parse`'s business. Throws a {@link JsonRefusal}.
  */
-export function inspectJson(source: string, maxDepth: number): void {
+export function scanJson(source: string, maxDepth: number): void {
   const levels: Level[] = [];
   let keyNext = false;
   for (let at = 0; at < source.length;) {
