@@ -11,6 +11,7 @@ import {
 import { OutputCapture } from "@mvm/protocol/capture";
 import { checker, CodeClaimSchema } from "@mvm/protocol/schemas";
 import { rounded } from "../commands/result.js";
+import { withheld } from "../logs/redact.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import { contextsOf } from "./contexts.js";
 import type { CallEnd, Runner } from "./runner.js";
@@ -54,6 +55,9 @@ class CodeCall {
   #fresh = false;
   #violation = false;
   #unacknowledged = 0;
+  readonly #redaction;
+  /** Why output could not be cleaned. */
+  #unclean: Error | undefined;
 
   constructor(
     private readonly sandbox: Sandbox,
@@ -62,6 +66,8 @@ class CodeCall {
     private readonly sink: CodeSink,
   ) {
     const most = request.max_output_bytes ?? limits.outputDefaultBytes;
+    const { redactor } = sandbox.logs;
+    this.#redaction = { stdout: redactor.stream(), stderr: redactor.stream() };
     this.#outputs = { stdout: new OutputCapture(most), stderr: new OutputCapture(most) };
     this.result = this.#run();
   }
@@ -101,6 +107,8 @@ class CodeCall {
         sink.signal.addEventListener("abort", onAbort, { once: true });
       });
       if (end.ended !== null) runner.contexts.delete(context);
+      for (const stream of ["stdout", "stderr"] as const) this.#deliver(stream, this.#redaction[stream].flush(), 0);
+      if (this.#unclean !== undefined) throw this.#unclean;
       return this.#document(end);
     } finally {
       clearTimeout(overdue);
@@ -109,20 +117,33 @@ class CodeCall {
   }
 
   #onOutput(stream: "stdout" | "stderr", data: Buffer): void {
+    try {
+      this.#deliver(stream, this.#redaction[stream].push(data), data.length);
+    } catch (error) {
+      // Nothing that could not be cleaned is passed on.
+      this.#unclean ??= withheld(this.id, error);
+      this.runner.request({ op: "kill", context: this.request.context, why: "cancelled" });
+    }
+  }
+
+  /** @param size bytes of the guest's that are taken with it */
+  #deliver(stream: "stdout" | "stderr", data: Buffer, size: number): void {
+    if (this.#unclean !== undefined) return;
     this.#outputs[stream].push(data);
     const acknowledge = (): void => {
-      this.#unacknowledged += data.length;
+      this.#unacknowledged += size;
       if (this.#unacknowledged < ackPortion) return;
       this.runner.request({ op: "ack", call: this.id, bytes: this.#unacknowledged });
       this.#unacknowledged = 0;
     };
+    if (data.length === 0) return acknowledge();
     void (async () => this.sink.onOutput(stream, data))().then(acknowledge, acknowledge);
   }
 
   /** What does not answer this very call was written by the code itself: such a context is not believed any further. */
   #onClaim(data: Buffer): void {
     try {
-      const claim = checkClaim(JSON.parse(data.toString("utf8")));
+      const claim = checkClaim(JSON.parse(this.sandbox.logs.redactor.text(data.toString("utf8"))));
       if (data.length > limits.codeClaimBytes || claim.call !== this.id) throw new Error("not of this call");
       this.#claim = claim;
     } catch {

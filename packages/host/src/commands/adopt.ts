@@ -38,6 +38,7 @@ export async function adoptCommands(
       {
         ...{ runId: record?.runId ?? newId("run"), argv, user, cwd, pid, background: true },
         maxOutputBytes: limits.outputDefaultBytes,
+        redactor: sandbox.logs.redactor,
         startedAt: new Date(startedMs <= 8.64e15 ? startedMs : 0),
       },
     );

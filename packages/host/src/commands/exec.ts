@@ -57,6 +57,7 @@ function startRecorded(
     cwd: spec.cwd,
     background: spec.background,
     maxOutputBytes: spec.maxOutputBytes,
+    redactor: sandbox.logs.redactor,
     ...(sink && { sink }),
   });
   sandbox.processes.track(process);

@@ -3,12 +3,19 @@ import { EventEmitter } from "node:events";
 import { limits, OutcomeUnknownError, type CommandResult, type ExecResult } from "@mvm/protocol";
 import { OutputCapture } from "@mvm/protocol/capture";
 import type { AgentSession, AgentStream } from "../agent/types.js";
+import { type RedactedStream, type Redactor, withheld } from "../logs/redact.js";
 import { checkedAnswer } from "../sandboxes/agent-answer.js";
 import { outputPassed } from "./flood-relief.js";
 import { OutputRing, type OutputStream, type RingChunk } from "./ring.js";
 
 /** Output of a command that is not background is kept for late readers only a little: its caller has it. Bytes. */
 const foregroundRingBytes = 64 * 1024;
+
+const nothing = new Uint8Array(0);
+
+function asBuffer(data: Uint8Array): Buffer {
+  return Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
 
 /** Takes output as it comes. A promise holds the guest back until it resolves: the credit is given only then. */
 export type OutputSink = (chunk: RingChunk) => void | Promise<void>;
@@ -23,6 +30,8 @@ export interface ProcessOptions {
   readonly sink?: OutputSink;
   readonly startedAt?: Date;
   readonly pid?: number;
+  /** Takes protected values out of the output before anybody sees it. */
+  readonly redactor: Redactor;
 }
 
 /** What of a command's end the host knows by itself, and what the guest says of it. */
@@ -58,6 +67,9 @@ export class Process {
   startedAt: Date;
   private readonly stream: AgentStream;
   private readonly sink: OutputSink | undefined;
+  private readonly redaction: Readonly<Record<OutputStream, RedactedStream>>;
+  /** Why output could not be cleaned. */
+  private unclean: unknown;
   private began = performance.now();
   private announce: (pid: number | null) => void = () => undefined;
 
@@ -72,6 +84,7 @@ export class Process {
     this.cwd = options.cwd;
     this.background = options.background;
     this.sink = options.sink;
+    this.redaction = { stdout: options.redactor.stream(), stderr: options.redactor.stream() };
     this.pid = options.pid ?? null;
     this.startedAt = options.startedAt ?? new Date();
     this.ring = new OutputRing(options.background ? limits.processRingBytes : foregroundRingBytes);
@@ -118,15 +131,35 @@ export class Process {
   }
 
   private onData(stream: OutputStream, data: Uint8Array): void {
+    const size = data.byteLength;
+    outputPassed(size);
+    this.deliver(stream, this.redact(stream, data), size);
+  }
+
+  /** Output without protected values. What cannot be cleaned is not passed on: the command ends with an error. */
+  private redact(stream: OutputStream, data: Uint8Array | null): Uint8Array {
+    try {
+      if (this.unclean !== undefined) return nothing;
+      const redaction = this.redaction[stream];
+      if (data === null) return redaction.flush();
+      return redaction.push(asBuffer(data));
+    } catch (error) {
+      this.unclean = error;
+      this.stream.cancel();
+      return nothing;
+    }
+  }
+
+  /** @param size bytes the guest may send in return */
+  private deliver(stream: OutputStream, data: Uint8Array, size: number): void {
+    if (data.byteLength === 0) return size > 0 ? this.stream.grant(size) : undefined;
     this[stream].push(data);
     this.digests[stream].update(data);
     this.ring.push(stream, data);
     const chunk = { stream, data, cursor: this.ring.cursor };
     this.events.emit("output");
-    const size = data.byteLength;
-    outputPassed(size);
     // Handlers of the session must not throw: a failing reader loses its output, the command goes on.
-    const grant = (): void => this.stream.grant(size);
+    const grant = (): void => (size > 0 ? this.stream.grant(size) : undefined);
     const take = (): void | Promise<void> => {
       const held = this.sink?.(chunk);
       if (held !== undefined) this.heldBack += 1;
@@ -137,8 +170,13 @@ export class Process {
 
   private async settle(op: "exec" | "attach"): Promise<CommandEnd> {
     try {
-      const guest = checkedAnswer<"exec" | "attach">(op, await this.stream.result);
-      return { guest, durationMs: performance.now() - this.began };
+      const answer = await this.stream.result;
+      const durationMs = performance.now() - this.began;
+      for (const stream of ["stdout", "stderr"] as const) this.deliver(stream, this.redact(stream, null), 0);
+      if (this.unclean !== undefined) throw withheld(this.runId, this.unclean);
+      return { guest: checkedAnswer<"exec" | "attach">(op, answer), durationMs };
+    } catch (error) {
+      throw this.unclean === undefined ? error : withheld(this.runId, this.unclean);
     } finally {
       this.over = true;
       this.announce(null);

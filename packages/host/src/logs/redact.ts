@@ -1,3 +1,5 @@
+import { PermanentError } from "@mvm/protocol";
+
 /** Stands where a protected value stood. */
 export const redacted = "[redacted]";
 
@@ -11,23 +13,33 @@ export interface RedactedStream {
   flush(): Buffer;
 }
 
+/** A form of a value, and for each of its prefixes how long the longest prefix is that also ends it (Knuth, Morris, Pratt). */
+interface Form {
+  readonly bytes: Buffer;
+  readonly borders: Int32Array;
+}
+
 /**
- * The one place every line of a sandbox's logs goes through. Takes protected values out wherever they begin and end: raw,
- * in base64, and as URLs and JSON escape them. Protects nothing until it is told to.
+ * Takes protected values out of everything a sandbox says to its callers: results, streams and logs. Finds them wherever they
+ * begin and end: raw, in base64 and hex, and as URLs and JSON escape them. Protects nothing until it is told to, and then
+ * holds back no more of a stream than could be the beginning of a value.
  */
 export class Redactor {
-  private forms: readonly Buffer[] = [];
+  private forms: readonly Form[] = [];
 
   /** Replaces what is protected from now on. */
   protect(values: readonly string[]): void {
     const forms = new Set(values.flatMap(formsOf).filter((form) => Buffer.byteLength(form) >= shortestForm));
     // The longest first, so that a value that begins with another is taken out as a whole.
-    this.forms = [...forms].map((form) => Buffer.from(form)).sort((a, b) => b.length - a.length);
+    this.forms = [...forms]
+      .map((form) => Buffer.from(form))
+      .sort((a, b) => b.length - a.length)
+      .map((bytes) => ({ bytes, borders: bordersOf(bytes) }));
   }
 
   /** A text that is there as a whole. */
   text(text: string): string {
-    return this.forms.length === 0 ? text : this.clean(Buffer.from(text)).toString("utf8");
+    return this.forms.length === 0 ? text : this.take(Buffer.from(text), Infinity).clean.toString("utf8");
   }
 
   /** For bytes that come in pieces, whose borders say nothing. */
@@ -36,35 +48,39 @@ export class Redactor {
     return {
       push: (chunk) => {
         if (this.forms.length === 0 && held.length === 0) return chunk;
-        const bytes = this.clean(Buffer.concat([held, chunk]));
-        const keep = this.beginning(bytes);
-        held = bytes.subarray(bytes.length - keep);
-        return bytes.subarray(0, bytes.length - keep);
+        const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+        const { clean, rest } = this.take(bytes, bytes.length - this.beginning(bytes));
+        // A copy: the chunk's buffer is its sender's.
+        held = Buffer.from(rest);
+        return clean;
       },
       flush: () => {
-        const rest = held;
+        const { clean } = this.take(held, Infinity);
         held = Buffer.alloc(0);
-        return rest;
+        return clean;
       },
     };
   }
 
-  private clean(bytes: Buffer): Buffer {
+  /** Takes out the values that begin before `until`, and leaves what is behind that and behind the last of them. */
+  private take(bytes: Buffer, until: number): { clean: Buffer; rest: Buffer } {
     const parts: Buffer[] = [];
     let at = 0;
     for (;;) {
       const next = this.find(bytes, at);
-      if (next === undefined) break;
+      if (next === undefined || next.index >= until) break;
       parts.push(bytes.subarray(at, next.index), Buffer.from(redacted));
       at = next.index + next.length;
     }
-    return at === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(at)]);
+    const end = Math.max(at, Math.min(until, bytes.length));
+    const tail = bytes.subarray(at, end);
+    return { clean: at === 0 ? tail : Buffer.concat([...parts, tail]), rest: bytes.subarray(end) };
   }
 
   /** The first form from a position on; of several there the longest. */
   private find(bytes: Buffer, from: number): { readonly index: number; readonly length: number } | undefined {
     let found: { index: number; length: number } | undefined;
-    for (const form of this.forms) {
+    for (const { bytes: form } of this.forms) {
       const index = bytes.indexOf(form, from);
       if (index >= 0 && (found === undefined || index < found.index)) found = { index, length: form.length };
     }
@@ -73,14 +89,28 @@ export class Redactor {
 
   /** How many bytes at the end could be the beginning of a form. */
   private beginning(bytes: Buffer): number {
-    let most = 0;
-    for (const form of this.forms) {
-      for (let length = Math.min(form.length - 1, bytes.length); length > most; length--) {
-        if (bytes.subarray(bytes.length - length).equals(form.subarray(0, length))) most = length;
-      }
-    }
-    return most;
+    return Math.max(0, ...this.forms.map((form) => beginningOf(form, bytes)));
   }
+}
+
+function bordersOf(form: Buffer): Int32Array {
+  const borders = new Int32Array(form.length);
+  for (let at = 1, border = 0; at < form.length; at++) {
+    while (border > 0 && form[at] !== form[border]) border = borders[border - 1] ?? 0;
+    if (form[at] === form[border]) border += 1;
+    borders[at] = border;
+  }
+  return borders;
+}
+
+/** Length of the longest beginning of the form, short of the whole, that the bytes end with. */
+function beginningOf({ bytes: form, borders }: Form, bytes: Buffer): number {
+  let matched = 0;
+  for (let at = Math.max(0, bytes.length - form.length + 1); at < bytes.length; at++) {
+    while (matched > 0 && bytes[at] !== form[matched]) matched = borders[matched - 1] ?? 0;
+    if (bytes[at] === form[matched]) matched += 1;
+  }
+  return matched;
 }
 
 /** A value as it may appear: itself, escaped, and in base64 wherever in the encoded bytes it begins. */
@@ -96,5 +126,17 @@ function formsOf(value: string): string[] {
   });
   const url = encodeURIComponent(bytes.toString("utf8"));
   const lowerCase = url.replace(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
-  return [value, JSON.stringify(value).slice(1, -1), url, lowerCase, ...encoded.filter(({ length }) => length >= 8)];
+  const hex = bytes.toString("hex");
+  const plain = [value, JSON.stringify(value).slice(1, -1), url, lowerCase, hex, hex.toUpperCase()];
+  return [...plain, ...encoded.filter(({ length }) => length >= 8)];
+}
+
+/** The error of a run whose output could not be cleaned: none of it is passed on. */
+export function withheld(runId: string, cause: unknown): PermanentError {
+  return new PermanentError({
+    code: "REDACTION_FAILED",
+    message: "Cannot pass the output on: secrets could not be taken out of it",
+    runId,
+    cause,
+  });
 }

@@ -81,6 +81,9 @@ async function bringUp(
   const settle = beginStarting(sandbox, options.signal);
   try {
     services.registry.add(sandbox);
+    sandbox.logs.redactor.protect(
+      Object.values(sandbox.plan.secrets).map(({ secret }) => services.secrets.value(secret)),
+    );
     fault("create.before-journal");
     mkdirSync(sandbox.files.directory, { mode: 0o700, recursive: true });
     persist(sandbox);

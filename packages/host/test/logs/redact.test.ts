@@ -84,3 +84,71 @@ test("without anything to protect nothing is held or changed, and values that sa
   expect(stream.push(chunk)).toBe(chunk);
   expect(redactor("", "a", "abc").text("a b abc")).toBe("a b abc");
 });
+
+test("K-12 property: a secret in any listed form, cut anywhere, is never visible, and clean bytes pass as they are", () => {
+  const seed = Date.now() & 0xffff;
+  console.log(`seed ${seed}`);
+  const encode: ((value: string) => string)[] = [
+    (value) => value,
+    (value) => JSON.stringify(value).slice(1, -1),
+    (value) => encodeURIComponent(value),
+    (value) => Buffer.from(value).toString("hex"),
+    (value) => Buffer.from(value).toString("hex").toUpperCase(),
+    ...["", "a", "ab"].flatMap((lead) => [
+      (value: string) => Buffer.from(`${lead}${value}!!`).toString("base64"),
+      (value: string) => Buffer.from(`${lead}${value}!!`).toString("base64url"),
+    ]),
+  ];
+  const values = fc.array(fc.string({ unit: "grapheme", minLength: 8, maxLength: 24 }), { minLength: 1, maxLength: 4 });
+  const filler = fc.uint8Array({ maxLength: 24 });
+  const piece = fc.tuple(filler, fc.nat(), fc.nat(encode.length - 1));
+  fc.assert(
+    fc.property(
+      values,
+      fc.array(piece, { maxLength: 6 }),
+      fc.array(fc.nat(9), { maxLength: 80 }),
+      (secrets, pieces, sizes) => {
+        const forms = pieces.map(([, which, how]) =>
+          Buffer.from(encode[how]?.(secrets[which % secrets.length] ?? "") ?? ""),
+        );
+        const input = Buffer.concat(
+          pieces.flatMap(([before], at) => [Buffer.from(before), forms[at] ?? Buffer.alloc(0)]),
+        );
+        const made = redactor(...secrets);
+        const stream = made.stream();
+        const out: Buffer[] = [];
+        let at = 0;
+        for (const size of sizes) out.push(stream.push(input.subarray(at, (at += size))));
+        const clean = Buffer.concat([...out, stream.push(input.subarray(at)), stream.flush()]);
+        for (const [index, form] of forms.entries()) {
+          const edges = (pieces[index]?.[2] ?? 0) >= 5 ? 4 : 0;
+          const core = form.subarray(edges, form.length - edges);
+          if (core.length >= 8) expect(clean.includes(core)).toBe(false);
+        }
+        const whole = redactor(...secrets);
+        if (!forms.some((form) => form.length > 0)) expect(clean).toEqual(input);
+        // Whatever the cuts: the same bytes as for the text as a whole.
+        const once = whole.stream();
+        expect(clean).toEqual(Buffer.concat([once.push(input), once.flush()]));
+      },
+    ),
+    { seed, numRuns: 300 },
+  );
+});
+
+test("K-12 a value that goes on where another ends is taken out as a whole, wherever the stream is cut", () => {
+  const input = Buffer.from("x abcdefgh-secret-tail y abcdefgh z");
+  for (let cut = 0; cut <= input.length; cut++) {
+    const made = redactor("abcdefgh", "abcdefgh-secret-tail");
+    expect(streamed(made, input, [cut])).toBe(`x ${redacted} y ${redacted} z`);
+  }
+});
+
+test("K-12 what waits is never longer than a value, however long the stream", () => {
+  const made = redactor("a".repeat(60_000));
+  const stream = made.stream();
+  let passed = 0;
+  for (let n = 0; n < 100; n++) passed += stream.push(Buffer.from("a".repeat(16_384))).length;
+  expect(100 * 16_384 - 27 * 60_000 - passed).toBeLessThan(60_000);
+  expect(passed).toBe(redacted.length * 27);
+});

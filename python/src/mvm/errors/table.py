@@ -179,6 +179,13 @@ error_table: dict[str, ErrorRow] = {
         outcome="not_started",
         hint="Store the secret again with `mvmctl secret put`",
     ),
+    "REDACTION_FAILED": ErrorRow(
+        error_class="PermanentError",
+        boundary="secret",
+        retry="ask",
+        outcome="unknown",
+        hint="Look at the daemon's log; the command may have had effects",
+    ),
     "FILE_DENIED": ErrorRow(
         error_class="PolicyDenied",
         boundary="filesystem",

@@ -102,6 +102,17 @@ export const sandboxErrors = {
     meaning: "The record of a stored secret cannot be read with this state root's keys.",
     hint: "Store the secret again with `mvmctl secret put`",
   },
+  REDACTION_FAILED: {
+    class: "PermanentError",
+    boundary: "secret",
+    retry: "ask",
+    outcome: "unknown",
+    exit: 70,
+    http: 500,
+    meaning:
+      "Secrets could not be taken out of a command's output, so the command was killed and the output is withheld.",
+    hint: "Look at the daemon's log; the command may have had effects",
+  },
   FILE_DENIED: {
     class: "PolicyDenied",
     boundary: "filesystem",
