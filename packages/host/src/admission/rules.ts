@@ -53,9 +53,9 @@ function readRule(
   }
   const { effect, annotations = {} } = parsed.json;
   const { id, hint = null } = annotations;
+  if (!builtIn && effect === "permit") return "the rule is a permit; an operator's file can only forbid";
   if (id === undefined) return 'the rule has no name; put @id("…") before it';
   if (!idPattern.test(id)) return `"${id}" is no name of a rule; use a to z, 0 to 9, ".", "_" and "-"`;
-  if (!builtIn && effect === "permit") return `rule "${id}" is a permit; an operator's file can only forbid`;
   if (!builtIn && reserved.test(id)) return `"${id}" begins like a rule of mvm's own; choose another name`;
   const { line } = placeOf(source.text, piece.byte);
   return { id, effect, text: piece.text, path: source.path, line, byte: piece.byte, builtIn, hint };

@@ -1,4 +1,5 @@
-import { statfsSync } from "node:fs";
+import { lstatSync, readdirSync, statfsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import type { Check, DoctorReport } from "@mvm/protocol";
 import { catalogue } from "@mvm/images";
@@ -21,6 +22,8 @@ export async function doctor(services: Services, refresh: boolean): Promise<Doct
     homeCheck(services),
     diskCheck(services.home.root),
     memoryCheck(),
+    await policyCheck(services),
+    ...keyChecks(services),
     quarantineCheck(services.home.quarantine),
   ];
   return {
@@ -97,6 +100,41 @@ function memoryCheck(): Check {
     `${mb} MiB available`,
     mb >= 1024 ? null : "Destroy a sandbox, or end other programs",
   );
+}
+
+async function policyCheck({ policy }: Services): Promise<Check> {
+  const { policy: inForce, problems, files } = await policy.state();
+  const [first] = problems;
+  if (inForce === null) {
+    const at =
+      first === undefined ? "" : `${first.file}${first.line === null ? "" : `:${first.line}`}: ${first.problem}`;
+    return check(
+      "policy",
+      "fail",
+      `nothing is admitted: ${at}`,
+      "Mend the file; `mvmctl policy show` lists every problem",
+    );
+  }
+  return check("policy", "ok", `${files.length} operator files, sha256 ${inForce.sha256}`);
+}
+
+/** Private keys of the state root: each is used only while nobody else can read it. */
+function keyChecks({ home }: Services): Check[] {
+  const directory = dirname(home.secretKeys);
+  let names: string[];
+  try {
+    names = readdirSync(directory).filter((name) => !name.endsWith(".pub"));
+  } catch {
+    return [];
+  }
+  return names.sort().flatMap((name) => {
+    const at = lstatSync(join(directory, name), { throwIfNoEntry: false });
+    if (at?.isFile() !== true) return [];
+    const mode = (at.mode & 0o7777).toString(8).padStart(4, "0");
+    const mine = (at.mode & 0o077) === 0 && at.uid === process.geteuid?.();
+    const fix = `Make it a file of this user with mode 0600, and a new key if others could have read it`;
+    return [check(`key.${name}`, mine ? "ok" : "fail", `mode ${mode}, user ${at.uid}`, mine ? null : fix)];
+  });
 }
 
 function quarantineCheck(root: string): Check {
