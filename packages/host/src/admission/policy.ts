@@ -65,7 +65,9 @@ export class Policy {
     const whole = [planEntity(plan)];
     // A long list of rules in each of as many questions would take its square.
     const short = [planEntity({ ...plan, network: { default: "deny", allow: [] } })];
-    const permitting = questions.flatMap((question) => this.ask(plan, question, question.capability === "start" ? whole : short));
+    const permitting = questions.flatMap((question) =>
+      this.ask(plan, question, question.capability === "start" ? whole : short),
+    );
     return [...new Set(permitting)];
   }
 
