@@ -195,8 +195,8 @@ it("S-04 the daemon listens on its own path and nowhere else: no TCP, no UDP, no
   const named = rows("unix")
     .map((row) => row.trim().split(/\s+/))
     .filter((row) => held.has(row[6]!) && row[7] !== undefined);
-  // The name it was bound under; it has been renamed since.
-  expect(named.map((row) => row[7])).toEqual([join(daemon.api.socketPath, "../.mvmd.new")]);
+  // The name it was bound under; it has been renamed since. A connection that is open has that name too.
+  expect(new Set(named.map((row) => row[7]))).toEqual(new Set([join(daemon.api.socketPath, "../.mvmd.new")]));
   await stopped(daemon);
 });
 
