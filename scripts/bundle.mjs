@@ -19,6 +19,8 @@ const { outputFiles } = await build({
   platform: "node",
   target: "node20",
   format: "cjs",
+  // Its parsers are native code and WebAssembly: loaded from their package by the verbs that compile.
+  external: ["@mvm/declare"],
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "none",

@@ -10,6 +10,7 @@ const packageOf = {
   "@mvm/evidence": "evidence",
   "@mvm/images": "images",
   "@mvm/host": "host",
+  "@mvm/declare": "declare",
   "@mvm/sdk": "sdk",
   mvmctl: "cli",
 };

@@ -4,8 +4,9 @@ export const mayImport = {
   evidence: ["protocol"],
   images: ["protocol"],
   host: ["protocol", "images", "evidence"],
+  declare: ["protocol"],
   sdk: ["protocol"],
-  cli: ["protocol", "sdk", "evidence"],
+  cli: ["protocol", "sdk", "evidence", "declare"],
 };
 
 /** Folders inside the host: who may reach below. A backend is known by its interface only. */

@@ -48,6 +48,8 @@ const hostDeadlines = {
   daemonIdle: 600_000,
   /** Writing a machine's memory and disk to files. */
   capture: 300_000,
+  /** Parsing one module of a declaration. */
+  compile: 20_000,
   /** Connecting to a server outside, all its addresses together. */
   egressDial: 10_000,
   /** One image build. */

@@ -43,3 +43,4 @@ export type { PruneOptions } from "./snapshots/prune.js";
 export type { RestoreOptions } from "./snapshots/restore.js";
 export { Snapshot, type SnapshotOptions } from "./snapshots/snapshot.js";
 export { SecretRef, type SecretRefOptions } from "./secrets/secret-ref.js";
+export { defineWorkload, type WorkloadDeclaration } from "./workload/define-workload.js";

@@ -29,6 +29,7 @@ from mvm.sync.process import Process
 from mvm.sync.sandbox import Sandbox
 from mvm.sync.snapshot import Snapshot
 from mvm.sync.watch import FileWatch
+from mvm.workload import Resources, Workload, app, define_workload, func, resources
 
 __all__ = [
     "AsyncCodeContexts",
@@ -71,6 +72,7 @@ __all__ = [
     "Process",
     "ProcessEvent",
     "ProcessInfo",
+    "Resources",
     "RestoreOptions",
     "Sandbox",
     "SandboxInfo",
@@ -80,6 +82,11 @@ __all__ = [
     "SnapshotInfo",
     "SnapshotVerdict",
     "TerminalSize",
+    "Workload",
     "Written",
+    "app",
+    "define_workload",
+    "func",
+    "resources",
     *_errors,
 ]

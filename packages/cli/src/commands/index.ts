@@ -72,6 +72,8 @@ export const registry: Registry = {
   receipt: group("Verify what a run proves", {
     verify: verb(() => import("./receipt/verify.js")),
   }),
+  compile: verb(() => import("./compile.js")),
+  validate: verb(() => import("./validate.js")),
   image: group("Build and manage images", {
     build: verb(() => import("./image/build.js")),
     ls: verb(() => import("./image/ls.js")),

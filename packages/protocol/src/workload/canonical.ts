@@ -13,8 +13,10 @@ export function canonicalWorkload(workload: Workload): string {
 
 /** SHA-256 of {@link canonicalWorkload} in lower-case hexadecimal: what a review names. */
 export function irHash(workload: Workload): string {
-  return createHash("sha256").update(canonicalWorkload(workload)).digest("hex");
+  return sha256(canonicalWorkload(workload));
 }
+
+const sha256 = (text: string): string => createHash("sha256").update(text, "utf8").digest("hex");
 
 /** What `mvmctl compile` prints: the workload in normal form and its hash. */
 export function compiledDocument(workload: Workload): {
@@ -22,5 +24,7 @@ export function compiledDocument(workload: Workload): {
   readonly ir_hash: string;
   readonly ir: Workload;
 } {
-  return { schema_version: 1, ir_hash: irHash(workload), ir: normalizeWorkload(workload) };
+  const text = canonicalWorkload(workload);
+  // Read back from its one text, so that the members stand in the same order whoever wrote them.
+  return { schema_version: 1, ir_hash: sha256(text), ir: JSON.parse(text) as Workload };
 }

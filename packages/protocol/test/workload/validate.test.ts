@@ -183,6 +183,9 @@ test("the published schema is the one that is checked", async () => {
 
 test("docs/workload.md lists every code with its meaning", () => {
   const page = readFileSync(new URL("../../../../docs/workload.md", import.meta.url), "utf8");
-  const listed = [...page.matchAll(/^\| `(E_[A-Z_]+)` \| (.*) \|$/gm)].map(([, code, meaning]) => [code, meaning]);
+  const listed = [...page.matchAll(/^\| `(E_(?!COMPILE_)[A-Z_]+)` \| (.*) \|$/gm)].map(([, code, meaning]) => [
+    code,
+    meaning,
+  ]);
   expect(Object.fromEntries(listed)).toEqual(workloadCodes);
 });
