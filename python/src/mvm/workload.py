@@ -105,6 +105,4 @@ def _workload(fields: Mapping[str, Any]) -> Workload:
         return Workload(**fields)
     except TypeError as error:
         reason = str(error).replace("Workload.__init__() ", "")
-        raise InvalidArgumentError(
-            f"Cannot declare the workload: {reason}", context={"argument": "workload"}
-        ) from None
+        raise InvalidArgumentError(f"Cannot declare the workload: {reason}", context={"argument": "workload"}) from None
