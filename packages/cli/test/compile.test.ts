@@ -49,3 +49,15 @@ it("refuses what it cannot read as usage, not as a workload", async () => {
     stderr: expect.stringContaining("--from-ir"),
   });
 });
+
+it("runs a workload as it was reviewed: nothing beside it changes what it says", async () => {
+  for (const words of [
+    ["--env", "A=1"],
+    ["--memory", "1G"],
+    ["--", "true"],
+  ]) {
+    const { code, stderr } = await run(["run", "--workload", "report.py", ...words], { cwd });
+    expect([code, stderr]).toEqual([64, expect.stringContaining("with --workload")]);
+  }
+  expect(await run(["run", "--workload", "bad.json"], { cwd })).toMatchObject({ code: 65 });
+});

@@ -1,18 +1,21 @@
 import type { RunRequest, RunStreamEvent } from "@mvm/protocol";
 import { validateArgv } from "@mvm/protocol";
 import { mode } from "../args/choice.js";
+import { hostFile } from "../args/host-path.js";
 import { command, type Input, option } from "../command/define.js";
 import { withReceipt } from "../evidence/receipt-copy.js";
 import type { Context } from "../output/context.js";
 import { commandOptions } from "../sandbox/command-options.js";
 import { showDecision } from "../policy/decision.js";
 import { createRequest, defined, sandboxOptions } from "../sandbox/options.js";
+import { usageError } from "../errors.js";
 import { finishCommand, followCommand } from "../stream/command-events.js";
 import { forwardStdin, stdinKind } from "../stream/stdin.js";
 
 const options = {
   ...sandboxOptions,
   ...commandOptions,
+  workload: option(hostFile, "Run the workload of this file, a document or a module, instead of a command"),
   mode: option(mode, "Run an SDK script, the first word of ARGV, in this mode: live, plan or record"),
 };
 
@@ -24,10 +27,15 @@ export default command({
   ],
   positionals: [],
   options,
-  argv: { label: "ARGV…", summary: "The command and its arguments, passed on byte for byte without a shell" },
+  argv: {
+    label: "ARGV…",
+    summary: "The command and its arguments, passed on byte for byte without a shell",
+    optional: true,
+  },
   examples: [
     ["run -- python3 -c 'print(6*7)'", "Prints 42"],
     ["run --timeout 10s --memory 1G -- sh -c 'sort | uniq -c' < words.txt", "Pipes a file through the sandbox"],
+    ["run --workload report.py", "Runs what report.py declares; the module itself is never run on this host"],
     ["run --profile standard --allow-host api.github.com -- python3 fetch.py", "Lets the guest reach one host"],
   ],
   exits: {
@@ -40,9 +48,31 @@ export default command({
       const { runScript } = await import("../script/run-script.js");
       return runScript(input.options.mode, input.argv, context);
     }
+    if (input.options.workload !== undefined) {
+      refuseBeside(input.options, input.argv);
+      const { runWorkload } = await import("../workload/run-workload.js");
+      return runWorkload(input.options.workload, input.options["dry-run"], context);
+    }
+    if (input.argv.length === 0)
+      throw usageError("Cannot run: no command is given", "Put it after `--`: `mvmctl run … -- ARGV…`");
     return runCommand(input, context);
   },
 });
+
+/** What is run is what was reviewed: nothing beside the workload changes it. */
+function refuseBeside(values: Readonly<Record<string, unknown>>, argv: readonly string[]): void {
+  const given = Object.entries(values).find(
+    ([name, value]) =>
+      name !== "workload" && name !== "dry-run" && (Array.isArray(value) ? value.length > 0 : Boolean(value)),
+  );
+  const what = given === undefined ? (argv.length > 0 ? "a command" : undefined) : `--${given[0]}`;
+  if (what !== undefined) {
+    throw usageError(
+      `Cannot use ${what} with --workload: the workload says it`,
+      "Change the workload, or leave it out",
+    );
+  }
+}
 
 async function runCommand(
   { options: values, argv }: Input<readonly [], typeof options>,
