@@ -27,18 +27,21 @@ export function canonicalJson(value: unknown): string {
 export function parseCanonical(text: string): Json {
   const value = JSON.parse(text) as Json;
   // Native code first: a sorted object that prints as it was read is canonical. A lone surrogate prints as an escape.
-  if (!text.includes("\\ud") && JSON.stringify(value) === text && isSorted(value)) return value;
+  if (!text.includes("\\ud") && JSON.stringify(value) === text && isPlain(value, 0)) return value;
   if (canonicalJson(value) !== text) throw new TypeError("the text is not canonical JSON (RFC 8785)");
   return value;
 }
 
-function isSorted(value: Json): boolean {
+/** Whether a value that was read is in order and holds nothing that {@link check} refuses; what it cannot tell is left to that. */
+function isPlain(value: Json, depth: number): boolean {
+  if (depth > maxDepth) return false;
+  if (typeof value === "number") return !Number.isInteger(value) || Number.isSafeInteger(value);
   if (value === null || typeof value !== "object") return true;
-  if (Array.isArray(value)) return value.every(isSorted);
+  if (Array.isArray(value)) return value.every((member: Json) => isPlain(member, depth + 1));
   let last: string | undefined;
   for (const key of Object.keys(value)) {
     if ((last !== undefined && key <= last) || key === "__proto__") return false;
-    if (!isSorted((value as Record<string, Json>)[key] as Json)) return false;
+    if (!isPlain((value as Record<string, Json>)[key] as Json, depth + 1)) return false;
     last = key;
   }
   return true;

@@ -67,6 +67,28 @@ describe("canonical JSON", () => {
     );
   });
 
+  it(`reads nothing that it would refuse to write, whatever the text (seed ${seed})`, () => {
+    // Generated texts rarely come near the limits by themselves: digits and brackets around 2^53 and 16 levels do.
+    const number = fc
+      .oneof(fc.bigInt({ min: -(2n ** 60n), max: 2n ** 60n }), fc.double(), fc.maxSafeInteger())
+      .map(String);
+    const nested = fc
+      .tuple(number, fc.array(fc.boolean(), { maxLength: 20 }))
+      .map(([text, levels]) => levels.reduce((inner, list) => (list ? `[${inner}]` : `{"a":${inner}}`), text));
+    fc.assert(
+      fc.property(fc.oneof(number, nested, fc.json()), (text) => {
+        let read: unknown;
+        try {
+          read = parseCanonical(text);
+        } catch {
+          return;
+        }
+        expect(canonicalJson(read)).toBe(text);
+      }),
+      { seed, numRuns: 2_000 },
+    );
+  });
+
   it.each([
     ['{"a":1,"a":1}', "a second key of one name"],
     ['{"b":1,"a":1}', "another order"],
@@ -78,6 +100,12 @@ describe("canonical JSON", () => {
     ['{"a":1.0}', "another form of a number"],
     ['{"a":"\\ud800"}', "a lone surrogate"],
     ['{"__proto__":1}', "__proto__"],
+    ["9007199254740992", "an integer over 2^53"],
+    ['{"a":[-9007199254740992]}', "a negative one, inside"],
+    ["123456789012345680000", "one that prints as it was read"],
+    ["1e+300", "a number without a fraction beyond 2^53"],
+    [`${"[".repeat(18)}${"]".repeat(18)}`, "depth"],
+    [`${'{"a":'.repeat(17)}1${"}".repeat(17)}`, "depth of objects"],
   ])("A-10 E-04 does not read %s: %s", (text) => {
     expect(() => parseCanonical(text)).toThrow();
   });
