@@ -3,6 +3,7 @@ import type { ErrorDocument, SandboxError } from "@mvm/protocol";
 import { recordedCalls, type CallRow } from "../evidence/calls.js";
 import type { Begun, Evidence } from "../evidence/evidence.js";
 import type { Registry } from "../sandboxes/registry.js";
+import type { ProtectedValues } from "../secrets/protected-values.js";
 
 /** The entry of one call that changes state. */
 export class Recording {
@@ -56,15 +57,23 @@ function rowOf(method: string, url: string | undefined): CallRow {
   return recordedCalls[`${method} ${url}`] ?? { event: "call.other" };
 }
 
-/** The error document of a failed call; it names the call's entry unless the error knows a better one. */
-export function failureOf(error: SandboxError, { recording }: FastifyRequest): ErrorDocument {
+/**
+ * The error document of a failed call, without values of secrets; it names the call's entry unless the error knows a better
+ * one. Every error leaves the daemon through here.
+ */
+export function failureOf(error: SandboxError, { recording, server }: FastifyRequest): ErrorDocument {
   const document = error.toDocument();
-  if (recording === null) return document;
+  if (recording === null) return server.protectedValues.document(document);
   recording.code = error.code;
-  return { ...document, error: { ...document.error, audit_id: document.error.audit_id ?? recording.auditId } };
+  const auditId = document.error.audit_id ?? recording.auditId;
+  return server.protectedValues.document({ ...document, error: { ...document.error, audit_id: auditId } });
 }
 
 declare module "fastify" {
+  interface FastifyInstance {
+    /** What no error may hold. */
+    protectedValues: ProtectedValues;
+  }
   interface FastifyRequest {
     /** Null for calls that change nothing. */
     recording: Recording | null;

@@ -81,6 +81,7 @@ export async function createApi(context: ApiContext, log: Logger): Promise<Fasti
   });
   // Answers are built with their types; what a schema does not know must not be dropped on the way.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.decorate("protectedValues", context.services.protectedValues);
   installErrorHandlers(app);
   capConnections(app.server);
   installRecording(app, context.services.evidence, context.services.registry);

@@ -22,6 +22,7 @@ import { recoverSandboxes } from "../sandboxes/recover.js";
 import { Registry } from "../sandboxes/registry.js";
 import { releaseAll } from "../sandboxes/release.js";
 import type { Services } from "../sandboxes/services.js";
+import { ProtectedValues } from "../secrets/protected-values.js";
 import { SecretStore } from "../secrets/secret-store.js";
 import { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
@@ -32,6 +33,8 @@ export interface DaemonOptions {
   readonly home: HomeLayout;
   readonly log: Logger;
   readonly version: string;
+  /** What the log is cleaned of. */
+  readonly protectedValues?: ProtectedValues;
   readonly backends: (images: ImageAccess, reaper: Reaper) => readonly Backend[];
   readonly images?: ImageAccess;
   /** Where the operator's policy lies. Default: `policy/` of the home and /etc/mvm/policy. */
@@ -67,6 +70,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     meters.watch(sandbox);
     evidence.watch(sandbox);
   };
+  const secrets = new SecretStore(home.secrets, home.secretKeys);
+  const protectedValues = options.protectedValues ?? new ProtectedValues();
   const images = options.images ?? openImages(home.root, meters);
   const reaper = startReaper(log, home.root);
   const services: Services = {
@@ -90,13 +95,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       roomFor: (needMb, reservedMb) =>
         memoryObstacle({ availableMb: availableMb(), needMb, reservedMb }, defaultMemoryRule),
     }),
-    secrets: new SecretStore(home.secrets, home.secretKeys),
+    secrets,
+    protectedValues,
     policy: new PolicyStore({
       directories: options.policyDirectories ?? [home.policy, systemPolicyDirectory],
       host: hostCeilings({ cpus: availableParallelism(), memoryMb: Math.floor(totalmem() / 1024 ** 2) }),
       log,
     }),
   };
+  protectStored(services);
   const idempotency = new IdempotencyKeys();
   services.snapshots.recover(home.sandboxes);
   const { recovered } = await recoverSandboxes(services);
@@ -121,4 +128,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       reaper.close();
     },
   };
+}
+
+/** Before anything is said that could hold a value. A store that cannot be read keeps no sandbox from being stopped. */
+function protectStored({ secrets, protectedValues, log }: Services): void {
+  try {
+    const unreadable = protectedValues.addStored(secrets);
+    if (unreadable.length > 0) log.error({ secrets: unreadable }, "secrets that cannot be read");
+  } catch (error) {
+    log.error({ err: (error as Error).message }, "the secret store cannot be read");
+  }
 }

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { deadline } from "@mvm/protocol";
 import { createQemuBackend } from "../backends/qemu/index.js";
 import { boundedStderr } from "../observe/bounded-stderr.js";
-import { createLog, type Logger } from "../observe/log.js";
+import { cleaned, createLog, type Logger } from "../observe/log.js";
+import { ProtectedValues } from "../secrets/protected-values.js";
 import { openHome } from "../store/home.js";
 import { bootFilesOf } from "./boot-files.js";
 import { startDaemon, type Daemon } from "./daemon.js";
@@ -16,7 +17,9 @@ const maxSurprises = 10;
 /** Runs the daemon of a home whose lock this process holds, until it is told to end. */
 export async function runDaemon(root: string): Promise<void> {
   const home = openHome(root);
-  const log = createLog(boundedStderr(home.daemonLog), process.env["MVM_DEBUG"] === "1" ? "debug" : "info");
+  const protectedValues = new ProtectedValues();
+  const destination = cleaned(boundedStderr(home.daemonLog), (line) => protectedValues.text(line));
+  const log = createLog(destination, process.env["MVM_DEBUG"] === "1" ? "debug" : "info");
   const serving: { daemon?: Daemon } = {};
   let stopping = false;
   const stop = (why: string): void => {
@@ -32,8 +35,7 @@ export async function runDaemon(root: string): Promise<void> {
   process.on("SIGHUP", () => undefined);
   surviveSurprises(log, () => serving.daemon !== undefined);
   serving.daemon = await startDaemon({
-    home,
-    log,
+    ...{ home, log, protectedValues },
     version: packageVersion(),
     backends: (_images, guard) => [
       createQemuBackend({ home: home.root, bootFiles: bootFilesOf(home.root), warmUp: warmUpOf, guard }),

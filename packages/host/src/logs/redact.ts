@@ -27,9 +27,10 @@ interface Form {
 export class Redactor {
   private forms: readonly Form[] = [];
 
-  /** Replaces what is protected from now on. */
+  /** Protects these values as well, from now on and for good: what a guest has had once it may still say. */
   protect(values: readonly string[]): void {
-    const forms = new Set(values.flatMap(formsOf).filter((form) => Buffer.byteLength(form) >= shortestForm));
+    const fresh = values.flatMap(formsOf).filter((form) => Buffer.byteLength(form) >= shortestForm);
+    const forms = new Set([...this.forms.map(({ bytes }) => bytes.toString()), ...fresh]);
     // The longest first, so that a value that begins with another is taken out as a whole.
     this.forms = [...forms]
       .map((form) => Buffer.from(form))
@@ -65,9 +66,10 @@ export class Redactor {
   /** Takes out the values that begin before `until`, and leaves what is behind that and behind the last of them. */
   private take(bytes: Buffer, until: number): { clean: Buffer; rest: Buffer } {
     const parts: Buffer[] = [];
+    const places = this.forms.map(() => -1);
     let at = 0;
     for (;;) {
-      const next = this.find(bytes, at);
+      const next = this.find(bytes, at, places);
       if (next === undefined || next.index >= until) break;
       parts.push(bytes.subarray(at, next.index), Buffer.from(redacted));
       at = next.index + next.length;
@@ -77,12 +79,23 @@ export class Redactor {
     return { clean: at === 0 ? tail : Buffer.concat([...parts, tail]), rest: bytes.subarray(end) };
   }
 
-  /** The first form from a position on; of several there the longest. */
-  private find(bytes: Buffer, from: number): { readonly index: number; readonly length: number } | undefined {
+  /**
+   * The first form from a position on; of several there the longest. Remembers in `places` where each form comes next, so
+   * that bytes full of values are looked through once a form, not once a value.
+   */
+  private find(
+    bytes: Buffer,
+    from: number,
+    places: number[],
+  ): { readonly index: number; readonly length: number } | undefined {
     let found: { index: number; length: number } | undefined;
-    for (const { bytes: form } of this.forms) {
-      const index = bytes.indexOf(form, from);
-      if (index >= 0 && (found === undefined || index < found.index)) found = { index, length: form.length };
+    for (const [at, { bytes: form }] of this.forms.entries()) {
+      let index = places[at] ?? -1;
+      if (index < from) {
+        const next = bytes.indexOf(form, from);
+        places[at] = index = next < 0 ? Infinity : next;
+      }
+      if (index !== Infinity && (found === undefined || index < found.index)) found = { index, length: form.length };
     }
     return found;
   }
@@ -127,7 +140,10 @@ function formsOf(value: string): string[] {
   const url = encodeURIComponent(bytes.toString("utf8"));
   const lowerCase = url.replace(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
   const hex = bytes.toString("hex");
-  const plain = [value, JSON.stringify(value).slice(1, -1), url, lowerCase, hex, hex.toUpperCase()];
+  const json = JSON.stringify(value).slice(1, -1);
+  // A document that quotes another one, as a log line does with an error's text, escapes twice.
+  const twice = JSON.stringify(json).slice(1, -1);
+  const plain = [value, json, twice, url, lowerCase, hex, hex.toUpperCase()];
   return [...plain, ...encoded.filter(({ length }) => length >= 8)];
 }
 

@@ -21,18 +21,37 @@ export class SandboxLogs {
 
   /** Records an event: names of states, counts, ids. Never argv, environment or bytes of the guest. */
   event(event: string, fields: Readonly<Record<string, string | number | boolean | null>> = {}): void {
-    this.supervisor.append(this.redactor.text(JSON.stringify({ event, ...fields })));
+    let line: string;
+    try {
+      line = this.redactor.text(JSON.stringify({ event, ...fields }));
+    } catch {
+      line = JSON.stringify({ event: "event.withheld", reason: "redaction_failed" });
+    }
+    this.supervisor.append(line);
   }
 
-  /** Drains a machine's console into the log. A flood never holds the guest up: what is too much is dropped. */
+  /**
+   * Drains a machine's console into the log. A flood never holds the guest up: what is too much is dropped. Once something
+   * could not be cleaned, nothing of this console is written any more.
+   */
   drain(console: Readable): void {
     console.on("error", () => undefined);
     const take = lineSplitter(limits.logLineBytes / 4, (line) => this.guest.append(line));
     const redaction = this.redactor.stream();
+    let unclean = false;
+    const pass = (clean: () => Buffer): void => {
+      if (unclean) return;
+      try {
+        take(clean());
+      } catch {
+        unclean = true;
+        this.event("console.withheld", { reason: "redaction_failed" });
+      }
+    };
     console.on("data", (chunk: Buffer) => {
-      if (!this.guest.isFlooded(chunk.byteLength)) take(redaction.push(chunk));
+      if (!this.guest.isFlooded(chunk.byteLength)) pass(() => redaction.push(chunk));
     });
-    console.once("close", () => take(redaction.flush()));
+    console.once("close", () => pass(() => redaction.flush()));
   }
 
   /** Lines kept, in the order of their time. */

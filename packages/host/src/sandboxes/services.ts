@@ -8,6 +8,7 @@ import type { Meters } from "../observe/meters.js";
 import type { PolicyStore } from "../policy/policy-store.js";
 import type { Reaper } from "../reaper/reaper.js";
 import type { Pools } from "../pool/pools.js";
+import type { ProtectedValues } from "../secrets/protected-values.js";
 import type { SecretStore } from "../secrets/secret-store.js";
 import type { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
@@ -26,6 +27,7 @@ export interface Services {
   readonly reaper: Reaper;
   readonly policy: PolicyStore;
   readonly secrets: SecretStore;
+  readonly protectedValues: ProtectedValues;
   readonly tasks: BackgroundTasks;
   readonly snapshots: SnapshotStore;
   readonly pools: Pools;

@@ -46,12 +46,12 @@ export async function jsonOf(incoming: IncomingMessage, call: Call, timeoutMs: n
   const body = await bodyOf(incoming, call, timeoutMs);
   try {
     return JSON.parse(body.toString("utf8")) as unknown;
-  } catch (cause) {
+  } catch {
+    // Not the cause: the parser's message quotes what it read.
     throw new TransportError({
       code: "PROTOCOL_VIOLATION",
       message: `Cannot read the answer to ${call.operation}: it is not JSON`,
       operation: call.operation,
-      cause,
     });
   }
 }

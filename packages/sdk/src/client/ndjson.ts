@@ -5,11 +5,11 @@ const newline = 0x0a;
 function parse(line: Buffer): unknown {
   try {
     return JSON.parse(line.toString("utf8")) as unknown;
-  } catch (cause) {
+  } catch {
+    // Not the cause: the parser's message quotes what it read.
     throw new TransportError({
       code: "PROTOCOL_VIOLATION",
       message: "Cannot read the daemon's stream: a line is not JSON",
-      cause,
     });
   }
 }

@@ -110,7 +110,7 @@ export const sandboxErrors = {
     exit: 70,
     http: 500,
     meaning:
-      "Secrets could not be taken out of a command's output, so the command was killed and the output is withheld.",
+      "Secrets could not be taken out of an output or a message, so it is withheld; a command whose output it was has been killed.",
     hint: "Look at the daemon's log; the command may have had effects",
   },
   FILE_DENIED: {
