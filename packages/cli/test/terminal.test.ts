@@ -85,7 +85,7 @@ test.each([20, 40, 80, 200])("ls fits %i columns", async (columns) => {
 
 test("ls shows every column where there is room", async () => {
   const { text } = await on(["ls"], { columns: 200 });
-  expect(text.split("\n")[0]).toMatch(/^NAME +ID +STATE +IMAGE +BACKEND\/ACCEL +AGE +TTL LEFT +PORTS +MEMORY$/);
+  expect(text.split("\n")[0]).toMatch(/^NAME +ID +STATE +IMAGE +BACKEND +AGE +TTL +PORTS +MEMORY$/);
   expect(text).toMatch(/devbox +sbx_\S+ +running +python +qemu\/tcg +1h05m +(9m\d\ds|10m) +- +512M/);
 });
 

@@ -80,7 +80,7 @@ test("stop, destroy and ttl make their calls and print documents", async () => {
   expect(documentOf(await run(["down", "box", "--json"], { home }))).toMatchObject({ state: "stopped" });
   expect(documentOf(await run(["rm", "box", "--json"], { home }))).toMatchObject({ ref: "box", destroyed: true });
   expect((await run(["destroy", "box", "old"], { home })).stdout.toString()).toBe(
-    "box is destroyed: all of it\nold was already destroyed\n",
+    "box is destroyed\nold was already destroyed\nall of it\n",
   );
   expect((await run(["ttl", "box", "2h"], { home })).code).toBe(0);
   expect(bodies["PUT /v1/sandboxes/box/ttl"]).toEqual({ ttl_seconds: 7200 });

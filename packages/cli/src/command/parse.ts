@@ -26,7 +26,7 @@ export function parse(verb: string, spec: CommandSpec, line: readonly string[]):
     if (token.kind !== "option") continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined || !spelledInFull(token, option)) throw unknownOption(token, options, verb);
-    checkValue(token, option);
+    checkValue(forgottenValue(token, options) ? { ...token, value: undefined } : token, option);
     given.set(token.name, [...(given.get(token.name) ?? []), token]);
   }
   const globals = {
@@ -72,6 +72,11 @@ function checkValue(token: OptionToken, option: OptionSpec): void {
   }
 }
 
+/** `--cpus --memory 1G`: what follows is an option of the verb, not the value that was forgotten. */
+function forgottenValue(token: OptionToken, options: OptionSpecs): boolean {
+  return !token.inline && token.value?.startsWith("--") === true && Object.hasOwn(options, token.value.slice(2));
+}
+
 function parseOptions(specs: OptionSpecs, given: ReadonlyMap<string, OptionToken[]>): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
@@ -91,8 +96,15 @@ function parseValue(token: OptionToken, spec: OptionSpec): unknown {
     if (!isSandboxError(thrown) || thrown.message.includes(token.rawName)) throw thrown;
     const { hint, context } = thrown;
     const code = isErrorCode(thrown.code) ? thrown.code : "INVALID_ARGUMENT";
-    throw createError(code, { message: `Cannot read ${token.rawName}: ${thrown.message}`, hint, context });
+    throw createError(code, { message: named(token.rawName, thrown.message), hint, context });
   }
+}
+
+/** The parser's message, which knows the kind of value but not which option it was for. */
+function named(option: string, message: string): string {
+  const value = /^Cannot use (.*?) as [^":]+: (.*)$/s.exec(message);
+  if (value !== null) return `Cannot use ${value[1]} as ${option}: ${value[2]}`;
+  return `Cannot read ${option}: ${message.slice(0, 1).toLowerCase()}${message.slice(1)}`;
 }
 
 function requireArgv(verb: string, spec: CommandSpec, argv: readonly string[]): readonly string[] {

@@ -10,6 +10,8 @@ export interface OptionToken {
   readonly rawName: string;
   readonly index: number;
   readonly value: string | undefined;
+  /** `--name=VALUE` in one word. */
+  readonly inline: boolean;
 }
 
 /** One word of the command line, in order. */
@@ -18,7 +20,10 @@ export type Token =
   | { readonly kind: "positional"; readonly index: number; readonly value: string }
   | { readonly kind: "option-terminator"; readonly index: number };
 
-/** Splits words into options, positionals and the `--`; decides nothing yet. */
+/**
+ * Splits words into options, positionals and the `--`; decides nothing yet. No option is a digit: `-5m` is a word, which
+ * whoever takes it refuses with the range of what it takes.
+ */
 export function tokenize(line: readonly string[], options: OptionSpecs): readonly Token[] {
   const config: NonNullable<ParseArgsConfig["options"]> = {};
   for (const [name, spec] of Object.entries(options)) {
@@ -29,7 +34,15 @@ export function tokenize(line: readonly string[], options: OptionSpecs): readonl
     };
   }
   const parsed = parseArgs({ args: [...line], options: config, strict: false, allowPositionals: true, tokens: true });
-  return parsed.tokens;
+  const tokens: Token[] = [];
+  for (const token of parsed.tokens) {
+    const typed = line[token.index] ?? "";
+    if (token.kind !== "option") tokens.push(token);
+    else if (!/^-\d/.test(typed)) tokens.push({ ...token, inline: token.inlineValue === true });
+    else if (tokens.at(-1)?.index !== token.index)
+      tokens.push({ kind: "positional", index: token.index, value: typed });
+  }
+  return tokens;
 }
 
 /** Refuses an option the verb does not have, suggesting the nearest one. */

@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hostFile } from "../args/host-path.js";
 import { command, flag, option, word } from "../command/define.js";
-import { reading } from "../evidence/places.js";
+import { reading } from "../host-file/read.js";
 
 export default command({
   summary: "Compile a declared workload, without running its module",

@@ -2,11 +2,16 @@ import type { DestroyResultDocument } from "@mvm/protocol";
 import { sandboxRef } from "../args/sandbox-ref.js";
 import { command, words } from "../command/define.js";
 import { sandboxPath } from "../daemon/daemon.js";
+import { several } from "../output/several.js";
 import { printable } from "../render/escape.js";
+
+type Destroyed = DestroyResultDocument & { readonly ref: string };
 
 export default command({
   summary: "Destroy sandboxes and delete all their state",
-  description: ["What the deletion guarantees is part of the answer."],
+  description: [
+    "What the deletion guarantees is part of the answer. Each name is tried, whatever becomes of the others.",
+  ],
   positionals: [words("NAME", sandboxRef, "Names or ids of sandboxes")],
   options: {},
   examples: [
@@ -15,25 +20,21 @@ export default command({
   ],
   run: async ({ words: [names] }, context) => {
     const daemon = await context.daemon();
-    const results: (DestroyResultDocument & { ref: string })[] = [];
-    for (const ref of names) {
-      results.push({
-        ref,
-        ...(await daemon.call<DestroyResultDocument>({
-          method: "DELETE",
-          path: sandboxPath(ref),
-          operation: "sandboxes.destroy",
-        })),
-      });
-    }
-    const [only] = results;
-    await context.out.result(results.length === 1 && only ? only : { sandboxes: results }, () =>
-      context.quiet ? "" : results.map(sentence).join("\n"),
-    );
+    const destroy = async (ref: string): Promise<Destroyed> => ({
+      ref,
+      ...(await daemon.call<DestroyResultDocument>({
+        method: "DELETE",
+        path: sandboxPath(ref),
+        operation: "sandboxes.destroy",
+      })),
+    });
+    return several(context, "sandboxes", names, destroy, sentences);
   },
 });
 
-function sentence(result: DestroyResultDocument & { ref: string }): string {
-  if (!result.destroyed) return printable(`${result.ref} was already destroyed`);
-  return printable(`${result.ref} is destroyed: ${result.guarantee}`);
+/** A line a sandbox, and the guarantee once below them. */
+function sentences(results: readonly Destroyed[]): string {
+  const guarantees = new Set(results.filter(({ destroyed }) => destroyed).map(({ guarantee }) => guarantee));
+  const lines = results.map(({ ref, destroyed }) => `${ref} ${destroyed ? "is destroyed" : "was already destroyed"}`);
+  return [...lines, ...guarantees].map(printable).join("\n");
 }

@@ -30,8 +30,8 @@ function human(result: GcResult, dryRun: boolean, width: number | undefined): st
     result.removed,
     [
       { heading: "KIND", cell: ({ kind }) => kind },
-      { heading: "SIZE", cell: (item) => bytes(item.bytes) },
-      { heading: "PATH", cell: ({ path }) => path, least: 12 },
+      { heading: "SIZE", cell: (item) => bytes(item.bytes), least: "whole" },
+      { heading: "PATH", cell: ({ path }) => path, least: 30, rank: 0 },
     ],
     width,
   );

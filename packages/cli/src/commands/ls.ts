@@ -8,17 +8,21 @@ import { bytes, span } from "../render/units.js";
 import { portText } from "../sandbox/ports.js";
 import { accelOf, stateOf, ttlLeft } from "../sandbox/describe.js";
 
-const columns: readonly Column<SandboxInfoDocument>[] = [
-  { heading: "NAME", cell: (sandbox) => sandbox.name ?? "" },
-  { heading: "ID", cell: (sandbox) => sandbox.id },
-  { heading: "STATE", cell: stateOf },
-  { heading: "IMAGE", cell: (sandbox) => sandbox.image.name },
-  { heading: "BACKEND/ACCEL", cell: accelOf, least: 8 },
-  { heading: "AGE", cell: (sandbox) => span(Date.now() - Date.parse(sandbox.created_at)), least: 3 },
-  { heading: "TTL LEFT", cell: (sandbox) => ttlLeft(sandbox) },
-  { heading: "PORTS", cell: ({ ports }) => ports.map(portText).join(" ") },
-  { heading: "MEMORY", cell: (sandbox) => bytes(sandbox.memory_mb * 1024 * 1024), least: 4 },
-];
+/** Without a name the id is what the other verbs are told, so it comes first; else it is the first to go. */
+function columnsOf(sandboxes: readonly SandboxInfoDocument[]): readonly Column<SandboxInfoDocument>[] {
+  const named = sandboxes.every(({ name }) => name !== null);
+  return [
+    { heading: "NAME", cell: (sandbox) => sandbox.name ?? "", least: 16, rank: 0 },
+    { heading: "ID", cell: (sandbox) => sandbox.id, least: "whole", rank: named ? 6 : 0 },
+    { heading: "STATE", cell: stateOf, least: "whole", rank: 1 },
+    { heading: "IMAGE", cell: (sandbox) => sandbox.image.name, least: 8, rank: 2 },
+    { heading: "BACKEND", cell: accelOf, least: "whole", rank: 4 },
+    { heading: "AGE", cell: (sandbox) => span(Date.now() - Date.parse(sandbox.created_at)), least: "whole", rank: 3 },
+    { heading: "TTL", cell: (sandbox) => ttlLeft(sandbox), least: "whole", rank: 2 },
+    { heading: "PORTS", cell: ({ ports }) => ports.map(portText).join(" "), least: 21, rank: 4 },
+    { heading: "MEMORY", cell: ({ memory_mb: mb }) => bytes(mb * 1024 * 1024), least: "whole", rank: 5 },
+  ];
+}
 
 export default command({
   summary: "List the sandboxes",
@@ -40,6 +44,6 @@ export default command({
       operation: "sandboxes.list",
       query,
     });
-    await context.out.result({ sandboxes }, () => table(sandboxes, columns, context.out.stdout.columns));
+    await context.out.result({ sandboxes }, () => table(sandboxes, columnsOf(sandboxes), context.out.stdout.columns));
   },
 });

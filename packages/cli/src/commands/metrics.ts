@@ -36,14 +36,18 @@ export default command({
 type Row = MetricsDocument["sandboxes"][number];
 
 const columns: readonly Column<Row>[] = [
-  { heading: "NAME", cell: ({ name, sandbox_id }) => name ?? sandbox_id },
-  { heading: "STATE", cell: ({ state }) => state },
-  { heading: "UP", cell: ({ host }) => span(host.uptime_ms), least: 3 },
-  { heading: "CPU", cell: ({ host }) => (host.cpu_ms === null ? "" : milliseconds(host.cpu_ms)), least: 4 },
-  { heading: "MEMORY", cell: ({ host }) => (host.rss_bytes === null ? "" : bytes(host.rss_bytes)), least: 4 },
-  { heading: "DISK", cell: ({ host }) => (host.disk_bytes === null ? "" : bytes(host.disk_bytes)), least: 4 },
-  { heading: "NET IN/OUT", cell: ({ network: of }) => `${bytes(of.bytes_to_guest)}/${bytes(of.bytes_from_guest)}` },
-  { heading: "COMMANDS", cell: ({ commands }) => String(commands.running + commands.ended), least: 4 },
+  { heading: "NAME", cell: ({ name, sandbox_id }) => name ?? sandbox_id, least: 16 },
+  { heading: "STATE", cell: ({ state }) => state, least: "whole" },
+  { heading: "UP", cell: ({ host }) => span(host.uptime_ms), least: "whole" },
+  { heading: "CPU", cell: ({ host }) => (host.cpu_ms === null ? "" : milliseconds(host.cpu_ms)), least: "whole" },
+  { heading: "MEMORY", cell: ({ host }) => (host.rss_bytes === null ? "" : bytes(host.rss_bytes)), least: "whole" },
+  { heading: "DISK", cell: ({ host }) => (host.disk_bytes === null ? "" : bytes(host.disk_bytes)), least: "whole" },
+  {
+    heading: "NET IN/OUT",
+    cell: ({ network: of }) => `${bytes(of.bytes_to_guest)}/${bytes(of.bytes_from_guest)}`,
+    least: "whole",
+  },
+  { heading: "COMMANDS", cell: ({ commands }) => String(commands.running + commands.ended), least: "whole" },
 ];
 
 function human({ runtime, sandboxes, commands, builds }: MetricsDocument, width: number | undefined): string {
@@ -53,8 +57,10 @@ function human({ runtime, sandboxes, commands, builds }: MetricsDocument, width:
     `starts: ${byResult(runtime.starts)}`,
     `commands: ${byResult(commands.ended)}`,
     `images: ${byResult(builds.images)}; templates: ${byResult(builds.templates)}`,
-  ].join("\n");
-  return sandboxes.length === 0 ? printable(counts) : `${printable(counts)}\n\n${table(sandboxes, columns, width)}`;
+  ]
+    .map(printable)
+    .join("\n");
+  return sandboxes.length === 0 ? counts : `${counts}\n\n${table(sandboxes, columns, width)}`;
 }
 
 function byResult(rows: readonly TallyDocument[]): string {

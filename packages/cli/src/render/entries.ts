@@ -10,12 +10,21 @@ export function entryTable(entries: readonly FileEntryDocument[], width: number 
   return table(
     entries,
     [
-      { heading: "MODE", cell: modeText, least: 10 },
-      { heading: "OWNER", cell: ({ uid, gid }) => `${uid}:${gid}`, least: 4 },
-      { heading: "SIZE", cell: ({ size }) => String(size), least: 4 },
-      { heading: "MODIFIED", cell: ({ mtime_ms }) => timeText(mtime_ms), least: 10 },
-      ...(hashed ? [{ heading: "SHA256", cell: ({ sha256 }: FileEntryDocument) => sha256 ?? "", least: 64 }] : []),
-      { heading: "NAME", cell: (entry) => entryName(entry) + targetText(entry), least: 12 },
+      { heading: "MODE", cell: modeText, least: "whole", rank: 1 },
+      { heading: "OWNER", cell: ({ uid, gid }) => `${uid}:${gid}`, least: "whole", rank: 4 },
+      { heading: "SIZE", cell: ({ size }) => String(size), least: "whole", rank: 2 },
+      { heading: "MODIFIED", cell: ({ mtime_ms }) => timeText(mtime_ms), least: 10, rank: 3 },
+      ...(hashed
+        ? [
+            {
+              heading: "SHA256",
+              cell: ({ sha256 }: FileEntryDocument) => sha256 ?? "",
+              least: "whole" as const,
+              rank: 1,
+            },
+          ]
+        : []),
+      { heading: "NAME", cell: (entry) => entryName(entry) + targetText(entry), least: 12, rank: 0 },
     ],
     width,
   );

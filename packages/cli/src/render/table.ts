@@ -1,33 +1,45 @@
 import { printable } from "./escape.js";
 import { fit, pad, widthOf } from "./width.js";
 
-/** One column: its heading, its cell, and the width under which it is not squeezed. */
+/** One column: its heading, its cell, and what becomes of it where there is no room. */
 export interface Column<Row> {
   readonly heading: string;
   readonly cell: (row: Row) => string;
-  /** Columns are narrowed to this before any is dropped. Default 6. */
-  readonly least?: number;
+  /** It is narrowed to this before any column is left out; `whole`: never, as a part of it would say nothing. Default 6. */
+  readonly least?: number | "whole";
+  /** Columns of the greatest rank are narrowed and left out first. Default: its place, so that the rightmost goes first. */
+  readonly rank?: number;
 }
 
 const gap = "  ";
 
 /**
- * A table that fits `columns` (undefined: as wide as it needs, for pipes). The widest columns are narrowed first; when
- * that is not enough, columns are dropped from the right. Cells may come from a guest: they are escaped.
+ * A table that fits `columns` (undefined: as wide as it needs, for pipes). Columns are narrowed as far as they say, and
+ * left out where that is not enough, the least important ones first. Cells may come from a guest: they are escaped.
  */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width?: number): string {
-  let shown = columns.map((column) => {
-    const cells = [column.heading, ...rows.map((row) => printable(column.cell(row)) || "-")];
-    return { cells, width: Math.max(...cells.map(widthOf)), least: column.least ?? 6 };
+  let shown = columns.map(({ heading, cell, least = 6, rank }, place) => {
+    const cells = [heading, ...rows.map((row) => printable(cell(row)) || "-")];
+    const natural = Math.max(...cells.map(widthOf));
+    return {
+      cells,
+      width: natural,
+      least: least === "whole" ? natural : Math.min(least, natural),
+      rank: rank ?? place,
+    };
   });
   if (width !== undefined) {
-    while (shown.length > 1 && total(shown.map((column) => Math.min(column.width, column.least))) > width) {
-      shown = shown.slice(0, -1);
+    const byImportance = shown.toSorted((a, b) => b.rank - a.rank);
+    const kept = new Set(shown);
+    const leastOf = () => total([...kept].map(({ least }) => least));
+    while (kept.size > 1 && leastOf() > width) {
+      const next = byImportance.find((column) => kept.has(column));
+      if (next !== undefined) kept.delete(next);
     }
-    while (total(shown.map((column) => column.width)) > width) {
-      const widest = shown.reduce((a, b) => (b.width - b.least > a.width - a.least ? b : a));
-      if (widest.width <= 1) break;
-      widest.width--;
+    shown = shown.filter((column) => kept.has(column));
+    for (const column of byImportance.filter((each) => kept.has(each))) {
+      const excess = total(shown.map((each) => each.width)) - width;
+      column.width = Math.max(column.width - Math.max(excess, 0), shown.length === 1 ? 1 : column.least);
     }
   }
   const lines = Array.from({ length: rows.length + 1 }, (_, index) =>

@@ -1,8 +1,8 @@
 import { extname } from "node:path";
 import { compileModule, maxSourceBytes, parseWorkload } from "@mvm/declare";
 import type { Workload } from "@mvm/protocol/workload";
-import { readBounded } from "../evidence/places.js";
 import { usageError } from "../errors.js";
+import { readBounded } from "../host-file/read.js";
 
 /** One thing that is wrong with a file: `line` and `column` for source code, `path` for a document. */
 export interface FileProblem {

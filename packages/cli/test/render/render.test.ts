@@ -55,6 +55,23 @@ describe("tables", () => {
     for (const line of table(rows, columns, width).split("\n")) expect(widthOf(line)).toBeLessThanOrEqual(width);
   });
 
+  test("narrows and leaves out what matters least, and never shows a part of what is whole", () => {
+    const ranked = [
+      { heading: "NAME", cell: (row: string[]) => row[0] ?? "", least: 8, rank: 0 },
+      { heading: "ID", cell: (row: string[]) => row[1] ?? "", least: "whole" as const, rank: 3 },
+      { heading: "STATE", cell: (row: string[]) => row[2] ?? "", least: "whole" as const, rank: 1 },
+      { heading: "PORTS", cell: () => "127.0.0.1:8080:80 127.0.0.1:9090:90", least: 10, rank: 2 },
+    ];
+    const [first] = rows;
+    const at = (width: number) => table(first === undefined ? [] : [first], ranked, width).split("\n")[1];
+    expect(at(90)).toBe("devbox  sbx_01jd0000000000000000000000  running  127.0.0.1:8080:80 127.0.0.1:9090:90");
+    expect(at(80)).toBe("devbox  sbx_01jd0000000000000000000000  running  127.0.0.1:8080:80 127.0.0.1:90…");
+    expect(at(50)).toBe("devbox  running  127.0.0.1:8080:80 127.0.0.1:9090…");
+    expect(at(20)).toBe("devbox  running");
+    expect(at(8)).toBe("devbox");
+    expect(at(4)).toBe("dev…");
+  });
+
   test("escapes what guests name", () =>
     expect(table([["a\u001b[2Jb\nc", "", ""]], columns)).toContain("a\\x1b[2Jb\\nc"));
 

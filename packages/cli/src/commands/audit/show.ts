@@ -5,7 +5,8 @@ import { tenantName } from "../../args/tenant.js";
 import { command, option, word } from "../../command/define.js";
 import type { ArgType } from "../../command/spec.js";
 import { invalidArgument } from "../../errors.js";
-import { chainPlace, unreadable } from "../../evidence/places.js";
+import { chainPlace } from "../../evidence/places.js";
+import { unreadable } from "../../host-file/read.js";
 import { facts } from "../../render/facts.js";
 
 const entryId: ArgType<string> = {

@@ -2,7 +2,8 @@ import { defaultTenant, followEntries, lastEntries } from "@mvm/evidence";
 import { integer } from "../../args/integer.js";
 import { tenantName } from "../../args/tenant.js";
 import { command, flag, option } from "../../command/define.js";
-import { chainPlace, unreadable } from "../../evidence/places.js";
+import { chainPlace } from "../../evidence/places.js";
+import { unreadable } from "../../host-file/read.js";
 import { auditLine } from "../../render/audit-entry.js";
 
 export default command({

@@ -3,7 +3,8 @@ import { defaultTenant, verifyChain } from "@mvm/evidence";
 import { hostFile } from "../../args/host-path.js";
 import { tenantName } from "../../args/tenant.js";
 import { command, option } from "../../command/define.js";
-import { chainPlace, trustedKeys, unreadable } from "../../evidence/places.js";
+import { chainPlace, trustedKeys } from "../../evidence/places.js";
+import { unreadable } from "../../host-file/read.js";
 import { verificationFailed } from "../../evidence/verification.js";
 
 export default command({

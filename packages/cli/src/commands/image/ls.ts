@@ -1,6 +1,6 @@
 import type { Catalogue, ImageInfo } from "@mvm/protocol";
 import { command, flag } from "../../command/define.js";
-import { table } from "../../render/table.js";
+import { type Column, table } from "../../render/table.js";
 import { bytes, span } from "../../render/units.js";
 
 export default command({
@@ -31,16 +31,16 @@ export default command({
       path: "/images",
       operation: "images.list",
     });
-    const columns = [
-      { heading: "NAME", cell: (image: ImageInfo) => image.name },
-      { heading: "DIGEST", cell: (image: ImageInfo) => image.digest.slice(0, 19) },
-      { heading: "SIZE", cell: (image: ImageInfo) => bytes(image.size_bytes), least: 4 },
+    const columns: readonly Column<ImageInfo>[] = [
+      { heading: "NAME", cell: (image) => image.name, least: 16 },
+      { heading: "DIGEST", cell: (image) => image.digest.slice(0, 19), least: "whole", rank: 5 },
+      { heading: "SIZE", cell: (image) => bytes(image.size_bytes), least: "whole" },
       {
         heading: "AGE",
-        cell: (image: ImageInfo) => (image.created_at === null ? "" : span(Date.now() - Date.parse(image.created_at))),
-        least: 3,
+        cell: (image) => (image.created_at === null ? "" : span(Date.now() - Date.parse(image.created_at))),
+        least: "whole",
       },
-      { heading: "TEMPLATES", cell: (image: ImageInfo) => String(image.templates.length), least: 3 },
+      { heading: "TEMPLATES", cell: (image) => String(image.templates.length), least: "whole" },
     ];
     return context.out.result({ images }, () => table(images, columns, width));
   },

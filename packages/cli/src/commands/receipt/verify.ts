@@ -3,8 +3,9 @@ import { createReadStream } from "node:fs";
 import { findEntry, maxReceiptBytes, receiptMatchesEntry, verifyReceipt, type ReceiptStatement } from "@mvm/evidence";
 import { hostFile } from "../../args/host-path.js";
 import { command, option, word } from "../../command/define.js";
-import { chainPlace, readBounded, trustedKeys, unreadable } from "../../evidence/places.js";
+import { chainPlace, trustedKeys } from "../../evidence/places.js";
 import { verificationFailed } from "../../evidence/verification.js";
+import { readBounded, unreadable } from "../../host-file/read.js";
 import { facts } from "../../render/facts.js";
 
 export default command({

@@ -15,6 +15,8 @@ export default command({
       path: "/snapshots",
       operation: "snapshots.list",
     });
-    await context.out.result(list, () => table(list.snapshots, snapshotColumns, context.out.stdout.columns));
+    await context.out.result(list, () =>
+      table(list.snapshots, snapshotColumns(list.snapshots), context.out.stdout.columns),
+    );
   },
 });

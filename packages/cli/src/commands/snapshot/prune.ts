@@ -35,6 +35,8 @@ export default command({
         dry_run: options["dry-run"],
       },
     });
-    await context.out.result(list, () => table(list.snapshots, snapshotColumns, context.out.stdout.columns));
+    await context.out.result(list, () =>
+      table(list.snapshots, snapshotColumns(list.snapshots), context.out.stdout.columns),
+    );
   },
 });
