@@ -196,16 +196,7 @@ describe("G-03 descriptors that happen to be open when the daemon starts", () =>
     const log = openSync(join(made.home, "logs", "mvmd.log"), "a", 0o600);
     const socket = (server as unknown as { _handle: { fd: number } })._handle.fd;
     const script = `exec 100<"$1" 200<&3 3<&-; shift; exec "$@"`;
-    const command = [
-      "flock",
-      "--no-fork",
-      "-n",
-      "-E",
-      "75",
-      join(made.home, "run", "mvmd.lock"),
-      process.execPath,
-      daemonEntry,
-    ];
+    const command = ["flock", "--no-fork", "-n", "-E", "75", made.home, process.execPath, daemonEntry];
     daemon = spawn("bash", ["-c", script, "-", join(made.home, "canary"), ...command], {
       stdio: ["ignore", log, log, socket],
       detached: true,

@@ -146,9 +146,12 @@ it("D-07 the socket, the run directory or a sandbox's directory deleted undernea
   }
   const lost = await keep("lost");
   rmSync(join(made.home, "sandboxes", lost), { recursive: true });
-  // It goes on or says that it cannot; others do not notice, and destroy removes it for good.
-  await daemon.api.json("PUT", "/v1/sandboxes/lost/ttl", { ttl_seconds: 500 });
-  expect((await daemon.api.json("DELETE", "/v1/sandboxes/lost")).body.destroyed).toBe(true);
+  // Nobody could go on with it: it is ended, says why, and others do not notice.
+  const { body } = await daemon.api.json("POST", "/v1/sandboxes/lost/pause");
+  expect(body.error).toMatchObject({
+    code: "SANDBOX_UNAVAILABLE",
+    message: 'Cannot pause sandbox "lost": it is destroyed (its directory was removed from the state root)',
+  });
   await machinesGone(made.home, [kept]);
   expect((await daemon.api.exec("kept", ["echo", "alive"])).stdout).toBe("alive\n");
 

@@ -23,8 +23,7 @@ export function spawnDaemon(home: string, env: Record<string, string> = {}): Dae
   mkdirSync(join(home, "run"), { recursive: true, mode: 0o700 });
   mkdirSync(join(home, "logs"), { recursive: true, mode: 0o700 });
   const log = openSync(join(home, "logs", "mvmd.log"), "a", 0o600);
-  const lock = join(home, "run", "mvmd.lock");
-  const child = spawn("flock", ["--no-fork", "-n", "-E", "75", lock, process.execPath, daemonEntry], {
+  const child = spawn("flock", ["--no-fork", "-n", "-E", "75", home, process.execPath, daemonEntry], {
     stdio: ["ignore", log, log],
     detached: true,
     cwd: "/",

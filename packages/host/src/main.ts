@@ -9,7 +9,7 @@ import { errorRow, isSandboxError } from "@mvm/protocol/errors";
 /** Set for the process that runs under the lock, so that a lock that cannot be seen does not start it over and over. */
 const relaunched = "MVMD_RELAUNCHED";
 
-/** The daemon: `flock --no-fork -n -E 75 $MVM_HOME/run/mvmd.lock node main.js`, or plainly `node main.js`. */
+/** The daemon: `flock --no-fork -n -E 75 $MVM_HOME node main.js`, or plainly `node main.js`. */
 async function main(): Promise<void> {
   const root = stateRoot(process.env);
   const { lock } = homeLayout(root);

@@ -35,7 +35,7 @@ async function start(): Promise<void> {
   mkdirSync(join(home, "run"), { recursive: true, mode: 0o700 });
   mkdirSync(join(home, "logs"), { recursive: true, mode: 0o700 });
   const log = openSync(join(home, "logs/mvmd.log"), "a", 0o600);
-  const words = ["--no-fork", "-n", "-E", "75", join(home, "run/mvmd.lock"), process.execPath, program];
+  const words = ["--no-fork", "-n", "-E", "75", home, process.execPath, program];
   daemon = spawn("flock", words, {
     stdio: ["ignore", log, log],
     detached: true,

@@ -20,6 +20,7 @@ import { portRoutes } from "./ports.js";
 import { poolRoutes } from "./pools.js";
 import { processControlRoutes, stdinRoutes } from "./process-input.js";
 import { processRoutes } from "./processes.js";
+import { installLostFilesCheck } from "../sandboxes/lost-files.js";
 import { installRecording } from "./recording.js";
 import { runRoutes } from "./runs.js";
 import { sandboxRoutes } from "./sandboxes.js";
@@ -85,6 +86,7 @@ export async function createApi(context: ApiContext, log: Logger): Promise<Fasti
   installErrorHandlers(app);
   capConnections(app.server);
   installRecording(app, context.services.evidence, context.services.registry);
+  installLostFilesCheck(app, context.services);
   await app.register(swagger, { openapi: { info: { title: "mvm daemon", version: context.version } } });
   await app.register((scope, _options, done) => {
     installJsonBodies(scope);

@@ -28,6 +28,7 @@ import { SnapshotStore } from "../snapshots/snapshot-store.js";
 import type { HomeLayout } from "../store/layout.js";
 import { exitWhenIdle } from "./idle.js";
 import { listenOnSocket } from "./socket.js";
+import { watchStateRoot } from "./state-root-watch.js";
 
 export interface DaemonOptions {
   readonly home: HomeLayout;
@@ -39,7 +40,7 @@ export interface DaemonOptions {
   readonly images?: ImageAccess;
   /** Where the operator's policy lies. Default: `policy/` of the home and /etc/mvm/policy. */
   readonly policyDirectories?: readonly string[];
-  /** Called when the daemon wants to end: asked by a client, or idle. */
+  /** Called when the daemon wants to end: asked by a client, idle, or its state root is gone. */
   readonly onStop: (why: string) => void;
   readonly idleMs?: number;
   /** Why the host needs its memory back, or undefined. Default: as the kernel tells. */
@@ -110,7 +111,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   for (const sandbox of recovered) idempotency.restore(sandbox);
   const { version, onStop } = options;
   const api = await createApi({ services, idempotency, version, startedAt, stop: () => onStop("asked") }, log);
-  const socket = await listenOnSocket(api.server, home.socket, log);
+  const watch = watchStateRoot(services, onStop);
+  const socket = await listenOnSocket(api.server, home.socket, log, () => watch.isOurs());
   const stopIdle = exitWhenIdle(registry, () => onStop("idle"), options.idleMs);
   await services.pools.recover();
   log.info({ version, sandboxes: registry.size }, "serving");
@@ -120,6 +122,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     services,
     async close() {
       stopIdle();
+      watch.close();
       socket.close();
       services.tasks.run("pools", () => services.pools.close());
       await releaseAll(services, deadline("drain") - 500);

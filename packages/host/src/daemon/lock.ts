@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, constants, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { constants as osConstants } from "node:os";
 import process from "node:process";
 
@@ -8,7 +8,7 @@ export const lockedExitCode = 75;
 
 /**
  * The inherited descriptor that holds the kernel's exclusive lock on `path`, or undefined.
- * The lock belongs to the open file, so it ends with the process whatever way that dies: there is no stale lock.
+ * The lock belongs to the open directory, so it ends with the process whatever way that dies: there is no stale lock.
  */
 export function heldLock(path: string): number | undefined {
   let wanted: { dev: number; ino: number };
@@ -35,8 +35,6 @@ export function heldLock(path: string): number | undefined {
  * For a daemon that was started by hand; the launcher starts it under the lock at once.
  */
 export function runUnderLock(path: string, command: readonly string[]): void {
-  // flock would make the file with whatever the umask leaves.
-  closeSync(openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
   const child = spawn("flock", ["--no-fork", "-n", "-E", String(lockedExitCode), path, ...command], {
     stdio: "inherit",
   });

@@ -16,14 +16,20 @@ export interface DaemonSocket {
 /**
  * Serves HTTP on a Unix socket of mode 0600. The socket gets its name only when it already listens, so a client never
  * finds one that refuses; a name that was removed from underneath is put back. There is no TCP listener.
+ * @param mayBind whether the place is still this daemon's; asked before a name is put back
  */
-export async function listenOnSocket(http: HttpServer, path: string, log: Logger): Promise<DaemonSocket> {
+export async function listenOnSocket(
+  http: HttpServer,
+  path: string,
+  log: Logger,
+  mayBind: () => boolean,
+): Promise<DaemonSocket> {
   let current = await bind(http, path);
   // Node looks for heads that take too long once its server listens. This one is handed its connections and never does.
   http.emit("listening");
   let rebinding = false;
   const watch = setInterval(() => {
-    if (rebinding || current.isStillThere()) return;
+    if (rebinding || current.isStillThere() || !mayBind()) return;
     rebinding = true;
     log.warn("the daemon's socket was removed; binding it again");
     bind(http, path)
@@ -48,7 +54,7 @@ export async function listenOnSocket(http: HttpServer, path: string, log: Logger
 
 async function bind(http: HttpServer, path: string): Promise<{ server: Server; isStillThere: () => boolean }> {
   const directory = dirname(path);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const temporary = join(directory, temporaryName);
   removeIfThere(temporary);
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket) =>
@@ -73,6 +79,15 @@ async function bind(http: HttpServer, path: string): Promise<{ server: Server; i
       }
     },
   };
+}
+
+/** Only itself: a state root that is gone is not made again underneath another daemon. */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
 }
 
 function removeIfThere(path: string): void {

@@ -25,6 +25,8 @@ export interface ImageAccess {
   build(name: string, control?: BuildControl): Promise<ResolvedImage>;
   /** The digest a name or digest stands for, without reading or building the image; null when it is not there or not whole. */
   digestOf(ref: string): Promise<string | null>;
+  /** Refuses an image that no sandbox could have. @throws {AssetNotFoundError} neither the store nor the catalogue has it */
+  require(ref: string): Promise<void>;
   list(): ReturnType<ReturnType<typeof openImageStore>["list"]>;
   inspect(ref: string): Promise<ResolvedImage>;
   remove(ref: string): Promise<ResolvedImage["record"]>;
@@ -70,6 +72,9 @@ export function openImages(home: string, meters: Meters): ImageAccess {
         if (error instanceof AssetError) return null;
         throw error;
       }
+    },
+    async require(ref) {
+      if (!catalogue.some(({ name }) => name === ref)) await store.resolve(ref);
     },
     list: () => store.list(),
     inspect: (ref) => store.resolve(ref),

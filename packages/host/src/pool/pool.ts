@@ -18,6 +18,10 @@ export class Pool {
   private readonly stopped = new AbortController();
   /** The machine that is being started. */
   private making: Sandbox | "queued" | undefined;
+  /** Resolves when the machine that is being started waits, or is gone. */
+  private filling: Promise<void> = Promise.resolve();
+  /** Machines that nobody will have any more. */
+  private readonly ending = new Set<Sandbox>();
   private claimed = 0;
   private missed = 0;
   private problem: string | null = null;
@@ -69,14 +73,14 @@ export class Pool {
 
   ids(): string[] {
     const making = this.making === undefined || this.making === "queued" ? [] : [this.making];
-    return [...this.waiting, ...making].map(({ id }) => id);
+    return [...this.waiting, ...this.ending, ...making].map(({ id }) => id);
   }
 
   async close(): Promise<void> {
     this.request.size = 0;
     clearTimeout(this.timer);
     this.stopped.abort(new Error("the pool has ended"));
-    await Promise.all(this.waiting.splice(0).map((spare) => destroySandbox(this.services, spare, "destroyed")));
+    await Promise.all([this.filling, ...this.waiting.splice(0).map((spare) => this.end(spare))]);
   }
 
   private fits(plan: Plan): boolean {
@@ -92,18 +96,28 @@ export class Pool {
     const spare = this.waiting.pop();
     if (spare === undefined) return;
     spare.events.removeAllListeners("ended");
-    this.services.tasks.run("pool", () => destroySandbox(this.services, spare, "destroyed"));
+    this.services.tasks.run("pool", () => this.end(spare));
+  }
+
+  private async end(spare: Sandbox): Promise<void> {
+    this.ending.add(spare);
+    await destroySandbox(this.services, spare, "destroyed").finally(() => this.ending.delete(spare));
   }
 
   private refillAfter(ms: number): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.services.tasks.run("pool", () => this.refill()), ms);
+    this.timer = setTimeout(() => this.services.tasks.run("pool", () => this.fill()), ms);
     this.timer.unref();
+  }
+
+  private fill(): Promise<void> {
+    if (this.making === undefined) this.filling = this.refill();
+    return this.filling;
   }
 
   /** One machine at a time, and only while nobody else waits for a start. */
   private async refill(): Promise<void> {
-    if (this.making !== undefined || this.waiting.length >= this.request.size || this.stopped.signal.aborted) return;
+    if (this.waiting.length >= this.request.size || this.stopped.signal.aborted) return;
     const why = this.pressure();
     if (why !== undefined) {
       this.problem = why;
@@ -138,7 +152,7 @@ export class Pool {
       const at = this.waiting.indexOf(spare);
       if (at < 0) return;
       this.waiting.splice(at, 1);
-      this.services.tasks.run("pool", () => destroySandbox(this.services, spare, "destroyed"));
+      this.services.tasks.run("pool", () => this.end(spare));
       this.refillAfter(refillDelayMs);
     });
   }

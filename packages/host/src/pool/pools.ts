@@ -26,6 +26,8 @@ const FileSchema = Type.Object(
  */
 export class Pools {
   private readonly byShape = new Map<string, Pool>();
+  /** Pools that are ended and whose machines are not gone yet. */
+  private readonly ending = new Set<Pool>();
   private readonly path: string;
   private timer: NodeJS.Timeout | undefined;
 
@@ -65,12 +67,13 @@ export class Pools {
     }
   }
 
-  /** Sets the size of the pool of a shape; 0 ends it. @throws {PolicyDenied | InvalidArgumentError} */
+  /** Sets the size of the pool of a shape; 0 ends it. @throws {PolicyDenied | InvalidArgumentError | AssetNotFoundError} */
   async set({ size, ...shape }: PoolRequest): Promise<PoolInfo> {
     // Machines that wait are nobody's sandboxes yet and do not count as such.
     const ask = async (): Promise<Admitted> =>
       await admit({ ...shape, profile: "restrictive" }, { ...(await gatherFacts(this.services, false)), sandboxes: 0 });
     const admitted = await ask();
+    if (size > 0) await this.services.images.require(shape.image);
     const key = keyOf(admitted.plan);
     let pool = this.byShape.get(key);
     if (pool === undefined && size === 0) {
@@ -83,7 +86,7 @@ export class Pools {
     if (size > 0) this.byShape.set(key, pool);
     else {
       this.byShape.delete(key);
-      await pool.close();
+      await this.end(pool);
     }
     this.write();
     this.watchHost();
@@ -103,9 +106,14 @@ export class Pools {
     return undefined;
   }
 
-  /** Ids of the machines that wait: their directories are in use. */
+  private async end(pool: Pool): Promise<void> {
+    this.ending.add(pool);
+    await pool.close().finally(() => this.ending.delete(pool));
+  }
+
+  /** Ids of the machines that wait, begin or end: their directories are in use. */
   ids(): string[] {
-    return [...this.byShape.values()].flatMap((pool) => pool.ids());
+    return [...this.byShape.values(), ...this.ending].flatMap((pool) => pool.ids());
   }
 
   async close(): Promise<void> {

@@ -10,7 +10,7 @@ const rememberedEnds = 256;
 export class Registry {
   private readonly byId = new Map<string, Sandbox>();
   private readonly byName = new Map<string, Sandbox>();
-  private readonly past = new Map<string, SandboxInfoDocument>();
+  private readonly past = new Map<string, { readonly info: SandboxInfoDocument; readonly detail: string | null }>();
   /** Commands of one-shot runs and of exec by their run id, for stdin. */
   readonly runs = new Map<string, Process>();
   /** Called with every sandbox that is added. */
@@ -47,10 +47,11 @@ export class Registry {
   get(ref: string, operation: string): Sandbox {
     const sandbox = this.find(ref);
     if (sandbox !== undefined) return sandbox;
-    const ended = this.findEnded(ref);
-    if (ended === undefined) throw notFound(ref, operation);
+    const past = this.findPast(ref);
+    if (past === undefined) throw notFound(ref, operation);
+    const { info: ended, detail } = past;
     throw new SandboxUnavailable({
-      message: `Cannot ${operation} sandbox "${ref}": it is ${ended.state} (${ended.reason ?? "ended"})`,
+      message: `Cannot ${operation} sandbox "${ref}": it is ${ended.state} (${detail ?? ended.reason ?? "ended"})`,
       state: ended.state,
       reason: ended.reason,
       operation,
@@ -60,7 +61,11 @@ export class Registry {
 
   /** What is remembered of a sandbox that has ended; by name the latest. */
   findEnded(ref: string): SandboxInfoDocument | undefined {
-    return this.past.get(ref) ?? [...this.past.values()].reverse().find(({ name }) => name === ref);
+    return this.findPast(ref)?.info;
+  }
+
+  private findPast(ref: string): { readonly info: SandboxInfoDocument; readonly detail: string | null } | undefined {
+    return this.past.get(ref) ?? [...this.past.values()].reverse().find(({ info }) => info.name === ref);
   }
 
   /** Oldest first. */
@@ -69,7 +74,7 @@ export class Registry {
   }
 
   ended(): SandboxInfoDocument[] {
-    return [...this.past.values()];
+    return [...this.past.values()].map(({ info }) => info);
   }
 
   get size(): number {
@@ -81,7 +86,7 @@ export class Registry {
     if (!this.byId.delete(sandbox.id)) return;
     const { name } = sandbox.plan;
     if (name !== null && this.byName.get(name) === sandbox) this.byName.delete(name);
-    this.past.set(sandbox.id, infoOf(sandbox));
+    this.past.set(sandbox.id, { info: infoOf(sandbox), detail: sandbox.endDetail });
     const oldest = this.past.keys().next().value;
     if (this.past.size > rememberedEnds && oldest !== undefined) this.past.delete(oldest);
     this.onChange();

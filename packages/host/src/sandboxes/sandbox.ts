@@ -60,6 +60,8 @@ export interface Sandbox {
   idempotency: { readonly key: string; readonly body_sha256: string } | null;
   state: SandboxState;
   reason: EndReason | null;
+  /** More about the reason than its word says, for those who ask for the sandbox later. */
+  endDetail: string | null;
   detached: boolean;
   owner: string | null;
   /** What may leave it now; the plan holds what it was created with. */
@@ -109,6 +111,7 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     ports: new PortTable(),
     state: "creating",
     reason: null,
+    endDetail: null,
     detached: given.plan.detach,
     owner: given.plan.owner,
     network: given.plan.network,

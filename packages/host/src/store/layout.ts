@@ -5,6 +5,7 @@ export interface HomeLayout {
   readonly root: string;
   readonly run: string;
   readonly socket: string;
+  /** Locked by the daemon: the state root itself. A file could be removed while its lock is held, and locked again by another. */
   readonly lock: string;
   readonly sandboxes: string;
   readonly quarantine: string;
@@ -32,7 +33,7 @@ export function homeLayout(root: string): HomeLayout {
     root,
     run,
     socket: join(run, "mvmd.sock"),
-    lock: join(run, "mvmd.lock"),
+    lock: root,
     sandboxes: join(root, "sandboxes"),
     quarantine: join(root, "quarantine"),
     logs,

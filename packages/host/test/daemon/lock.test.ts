@@ -1,10 +1,21 @@
-import { mkdirSync, openSync, closeSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { isAlive, bootId, processStat } from "../../src/processes/identity.js";
+import { isAlive, bootId, killIfSame, processStat } from "../../src/processes/identity.js";
 import { temporaryHome } from "../fixture/daemon.js";
 import { daemonProgram, serving, spawnDaemon } from "../fixture/daemon-process.js";
 
@@ -13,9 +24,6 @@ test(
   { timeout: 90_000 },
   async () => {
     const home = temporaryHome();
-    mkdirSync(join(home, "run"), { mode: 0o700 });
-    // What an earlier daemon leaves behind: a lock file that names a pid nobody should believe.
-    writeFileSync(join(home, "run", "mvmd.lock"), String(process.pid));
     const daemons = await Promise.all(Array.from({ length: 20 }, () => spawnDaemon(home)));
     const codes: unknown[] = [];
     for (const { ended } of daemons) void ended.then((code) => codes.push(code));
@@ -71,7 +79,7 @@ test("descriptors a parent left open reach neither the daemon nor its machines",
   onTestFinished(() => void listener.close());
   const fd = openSync(canary, "r");
   const program = await daemonProgram();
-  const leaky = `exec 5<"$CANARY" 100<"$CANARY" 251<"$CANARY"; exec flock --no-fork -n -E 75 "$MVM_HOME/run/mvmd.lock" "$NODE" "$PROGRAM"`;
+  const leaky = `exec 5<"$CANARY" 100<"$CANARY" 251<"$CANARY"; exec flock --no-fork -n -E 75 "$MVM_HOME" "$NODE" "$PROGRAM"`;
   const child = spawn("bash", ["-c", leaky], {
     stdio: ["ignore", "ignore", "ignore", "ignore", "ignore", "ignore", fd],
     env: {
@@ -157,5 +165,56 @@ test("SIGTERM ends attached sandboxes and lets detached ones go, within the drai
   expect(await daemon.ended).toBe(0);
   expect(performance.now() - began).toBeLessThan(5_000);
   expect(readdirSync(join(home, "sandboxes"))).toHaveLength(1);
-  expect(readdirSync(join(home, "run"))).toEqual(["mvmd.lock"]);
+  expect(readdirSync(join(home, "run"))).toEqual([]);
+});
+
+test(
+  "while a daemon lives no second one serves its state root, whatever is removed from it",
+  { timeout: 60_000 },
+  async () => {
+    const home = temporaryHome();
+    const first = await spawnDaemon(home);
+    const { pid } = (await serving(first))!;
+    await first.api.lines("POST", "/v1/sandboxes", { name: "kept", detach: true, ttl_seconds: 600 });
+    for (let times = 0; times < 3; times++) {
+      rmSync(join(home, "run"), { recursive: true });
+      // What a client does that finds nobody there.
+      const second = await spawnDaemon(home);
+      expect(await second.ended).toBe(75);
+    }
+    expect((await serving(first))?.pid).toBe(pid);
+    expect((await first.api.json("GET", "/v1/sandboxes")).body.sandboxes).toMatchObject([
+      { name: "kept", state: "running" },
+    ]);
+    expect((await first.api.json("DELETE", "/v1/sandboxes/kept")).status).toBe(200);
+  },
+);
+
+test("a daemon whose state root is deleted ends with all of its machines and does not make the root again", async () => {
+  const home = temporaryHome();
+  const daemon = await spawnDaemon(home);
+  await serving(daemon);
+  await daemon.api.lines("POST", "/v1/sandboxes", { name: "kept", detach: true, ttl_seconds: 600 });
+  const [id] = readdirSync(join(home, "sandboxes"));
+  const { identity } = JSON.parse(readFileSync(join(home, "sandboxes", id!, "state.json"), "utf8"));
+  onTestFinished(() => void killIfSame({ ...identity, bootId: bootId() }));
+  rmSync(home, { recursive: true, maxRetries: 20, retryDelay: 20 });
+  expect(await daemon.ended).toBe(0);
+  expect(isAlive({ ...identity, bootId: bootId() })).toBe(false);
+  expect(existsSync(home)).toBe(false);
+});
+
+test("a state root that was moved keeps its detached machines, and its next daemon has them", async () => {
+  const parent = temporaryHome();
+  const [home, moved] = [join(parent, "here"), join(parent, "there")];
+  mkdirSync(home, { mode: 0o700 });
+  const daemon = await spawnDaemon(home);
+  await serving(daemon);
+  await daemon.api.lines("POST", "/v1/sandboxes", { name: "kept", detach: true, ttl_seconds: 600 });
+  renameSync(home, moved);
+  expect(await daemon.ended).toBe(0);
+  const next = await spawnDaemon(moved);
+  await serving(next);
+  expect((await next.api.json("GET", "/v1/sandboxes/kept")).body).toMatchObject({ state: "running" });
+  await next.api.json("DELETE", "/v1/sandboxes/kept");
 });

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PoolInfo } from "@mvm/protocol";
 import { expect, test } from "vitest";
+import { openImages } from "../../src/images/image-access.js";
+import { Meters } from "../../src/observe/meters.js";
 import { pressureOf } from "../../src/pool/pressure.js";
 import { findByCookie } from "../../src/processes/find-by-cookie.js";
 import { killIfSame } from "../../src/processes/identity.js";
@@ -103,6 +105,30 @@ test("gc leaves waiting machines alone, and a stopping daemon leaves none", asyn
   // The next daemon fills it again.
   const next = await testDaemon({ home });
   await filled(next, 1);
+});
+
+test("gc leaves the directory of a machine alone that is still being made while its pool is ended", async () => {
+  let goOn = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (goOn = resolve));
+  const given = await testDaemon({ backend: processBackend({ beforeSpawn: () => gate }) });
+  const { api, home } = given;
+  await api.json("POST", "/v1/pools", { ...shape, size: 1 });
+  while (directories(home).length === 0) await sleep(10);
+  const ended = api.json("POST", "/v1/pools", { ...shape, size: 0 });
+  while ((await pools(given)).length > 0) await sleep(10);
+  expect((await api.json("POST", "/v1/gc", { dry_run: true })).body.removed).toEqual([]);
+  goOn();
+  expect((await ended).status).toBe(200);
+  expect(directories(home)).toEqual([]);
+});
+
+test("a pool of an image that does not exist is refused", async () => {
+  const home = temporaryHome();
+  const images = openImages(home, new Meters());
+  const { api } = await testDaemon({ home, options: { images } });
+  const { status, body } = await api.json("POST", "/v1/pools", { ...shape, image: "nope", size: 1 });
+  expect({ status, code: body.error.code }).toEqual({ status: 404, code: "ASSET_NOT_FOUND" });
+  expect((await api.json("GET", "/v1/pools")).body.pools).toEqual([]);
 });
 
 test("a pool that cannot be filled says why, and sandboxes start without it", async () => {

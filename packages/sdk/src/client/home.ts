@@ -19,7 +19,7 @@ export interface HomePaths {
   readonly home: string;
   readonly run: string;
   readonly socket: string;
-  /** Locked by the daemon for as long as it lives. */
+  /** Locked by the daemon for as long as it lives: the state root itself, which nobody takes for a stale file. */
   readonly lock: string;
   readonly logs: string;
   readonly daemonLog: string;
@@ -33,7 +33,7 @@ export function homePaths(home: string): HomePaths {
     home,
     run,
     socket: join(run, "mvmd.sock"),
-    lock: join(run, "mvmd.lock"),
+    lock: home,
     logs,
     daemonLog: join(logs, "mvmd.log"),
   };

@@ -26,7 +26,6 @@ function attempt(paths: HomePaths, entry: string): Attempt {
     0o600,
   );
   try {
-    makeLock(paths.lock);
     const argv = ["--no-fork", "-n", "-E", String(lockHeld), paths.lock, process.execPath, entry];
     const child = spawn("flock", argv, {
       cwd: "/",
@@ -42,11 +41,6 @@ function attempt(paths: HomePaths, entry: string): Attempt {
   } finally {
     closeSync(log);
   }
-}
-
-/** Makes the lock's file as private as everything else: flock would use whatever the caller's umask leaves. */
-function makeLock(path: string): void {
-  closeSync(openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
 }
 
 /**

@@ -27,8 +27,6 @@ def start_daemon(command: list[str], paths: HomePaths) -> DaemonProcess:
     try:
         log = os.open(paths.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         try:
-            # As private as everything else: flock would use whatever the umask leaves.
-            os.close(os.open(paths.lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
             process = DaemonProcess(
                 command,
                 cwd="/",

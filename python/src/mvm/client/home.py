@@ -38,8 +38,8 @@ class HomePaths:
 
     @property
     def lock(self) -> Path:
-        """Locked by the daemon for as long as it lives."""
-        return self.run / "mvmd.lock"
+        """Locked by the daemon for as long as it lives: the state root itself."""
+        return self.home
 
     @property
     def logs(self) -> Path:
