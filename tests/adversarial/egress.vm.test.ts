@@ -1,10 +1,12 @@
+import { rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { join } from "node:path";
 import { isIPv4 } from "node:net";
 import { NetworkPolicy, Sandbox } from "@mvm/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type NameServer, nameServer } from "../support/name-server.js";
 import { makeAuthority, operatorNetwork, type Outside, serveHttps, serveTcp, trust } from "../support/outside.js";
-import { root, sh, text, until, useScene } from "../support/scene.js";
+import { root, sh, text, until, useScene, verdict } from "../support/scene.js";
 
 const scene = useScene();
 const names = ["api.test", "front.test"];
@@ -206,5 +208,36 @@ describe("N-15 X-10 the policy of now decides", () => {
     expect((await sh(strict, ask)).exitCode).not.toBe(0);
     expect(tcp.connections).toBe(before);
     await strict.destroy();
+  });
+
+  it("N-15 X-10 an operator's new rule cuts what runs, and refuses what would be restored or woken with more", async () => {
+    const network = NetworkPolicy.denyByDefault().allowTcp("held.test", 7000);
+    const other = await scene.sandbox({ network, name: "other", detach: true, ttlSeconds: 600 });
+    const { id } = await other.snapshot();
+    const script = "exec 3<>/dev/tcp/held.test/7000; echo on >&3; cat <&3";
+    await other.commands.start(["bash", "-c", script]);
+    await until("the connection is open", () => tcp.sockets.size > 0);
+    const file = join(scene.home, "policy/held.cedar");
+    const rule =
+      '@id("ops.held") forbid (principal, action == Action::"network", resource) when { context.host == "held.test" };';
+    writeFileSync(file, rule, { mode: 0o600 });
+    try {
+      await until("the server saw the end", () => tcp.sockets.size === 0);
+      expect(await text(other, "cat /etc/resolv.conf")).toBe("");
+      const refused = "PolicyDenied POLICY_DENIED";
+      expect(await verdict(Sandbox.restore(id, { home: scene.home }))).toBe(refused);
+      await other.cold();
+      expect(await verdict(other.resume())).toBe(refused);
+      const strict = await Sandbox.restore(id, { home: scene.home, network: NetworkPolicy.denyByDefault() });
+      const before = tcp.connections;
+      expect((await sh(strict, "timeout 30 bash -c '</dev/tcp/held.test/7000'")).exitCode).not.toBe(0);
+      expect(tcp.connections).toBe(before);
+      await strict.destroy();
+    } finally {
+      rmSync(file);
+    }
+    await other.resume();
+    expect((await sh(other, "timeout 30 bash -c '</dev/tcp/held.test/7000'")).exitCode).toBe(0);
+    await other.destroy();
   });
 });

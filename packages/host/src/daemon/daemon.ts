@@ -16,6 +16,7 @@ import { systemPolicyDirectory } from "../policy/operator-files.js";
 import { PolicyStore } from "../policy/policy-store.js";
 import { BackgroundTasks } from "../sandboxes/background-tasks.js";
 import { availableMb, defaultMemoryRule, memoryObstacle } from "../sandboxes/host-memory.js";
+import { Enforcement } from "../sandboxes/enforce.js";
 import { IdempotencyKeys } from "../sandboxes/idempotency.js";
 import { StartQueue } from "../sandboxes/queue.js";
 import { recoverSandboxes } from "../sandboxes/recover.js";
@@ -113,6 +114,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const api = await createApi({ services, idempotency, version, startedAt, stop: () => onStop("asked") }, log);
   const watch = watchStateRoot(services, onStop);
   const socket = await listenOnSocket(api.server, home.socket, log, () => watch.isOurs());
+  const enforcement = new Enforcement(services);
   const stopIdle = exitWhenIdle(registry, () => onStop("idle"), options.idleMs);
   await services.pools.recover();
   log.info({ version, sandboxes: registry.size }, "serving");
@@ -123,6 +125,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     async close() {
       stopIdle();
       watch.close();
+      enforcement.close();
       socket.close();
       services.tasks.run("pools", () => services.pools.close());
       await releaseAll(services, deadline("drain") - 500);

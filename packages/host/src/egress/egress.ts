@@ -57,6 +57,8 @@ export class Egress {
   #told = { since: 0, events: 0 };
   /** The guest has been told of names before, so it has to hear of every change. */
   #announced = false;
+  /** The names the guest answers for, as text; undefined until it has said that it does. */
+  #answered: string | undefined;
   readonly #open = new Set<Open>();
 
   constructor(options: EgressOptions) {
@@ -77,8 +79,10 @@ export class Egress {
    * @throws {SandboxError} what the guest's agent answers, or that it does not
    */
   async announce(): Promise<void> {
+    const names = JSON.stringify(this.#rules.guest);
     if (this.#rules.guest.length === 0 && !this.#announced) return;
     this.#announced = true;
+    this.#answered = undefined;
     const { session, accel } = this.#options;
     let timer: NodeJS.Timeout | undefined;
     try {
@@ -100,24 +104,28 @@ export class Egress {
         );
         stream.result.then(() => resolve(), reject);
       });
+      this.#answered = names;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** From now on this policy decides; what it does not allow is cut before this returns, then the guest is told. */
+  /** From now on this policy decides; what it does not allow is cut before this returns, then the guest is told when that changes its names. */
   async setPolicy(policy: NetworkPolicyDocument): Promise<void> {
     this.#rules = compileRules(policy);
     for (const open of this.#open) {
       if (!this.#stillAllowed(open)) open.abort.abort(new Refusal("policy_changed"));
     }
-    await this.announce();
+    if (JSON.stringify(this.#rules.guest) !== this.#answered) await this.announce();
   }
 
   #stillAllowed({ host, port, rule, reached }: Open): boolean {
     const now = this.#rules.match(host, port);
     if (now === undefined || (now.protocol !== rule?.protocol && now.protocol !== "tcp")) return false;
-    return reached === undefined || reached.overridden || isAllowed(reached.address, reached.port, this.#rules);
+    if (reached === undefined) return true;
+    if (!reached.overridden) return isAllowed(reached.address, reached.port, this.#rules);
+    // The operator's word may have been taken back, or lead elsewhere now.
+    return this.#options.host.operator.current()?.override(host, port)?.address === reached.address;
   }
 
   async #carry({ connection, host, port }: { connection: number; host: string; port: number }): Promise<void> {

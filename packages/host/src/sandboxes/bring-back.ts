@@ -1,10 +1,11 @@
 import { rm } from "node:fs/promises";
-import { deadline } from "@mvm/protocol";
+import { BackendUnsupported, deadline, PolicyDenied } from "@mvm/protocol";
 import type { Backend, Machine } from "../backends/backend.js";
 import { adoptCommands } from "../commands/adopt.js";
 import { fault } from "../observe/fault.js";
 import { bindAgain } from "../ports/bind-again.js";
 import type { StateFile } from "../store/state-file.js";
+import { admitAgain } from "./admit-again.js";
 import { attachMachine } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
 import { armIdle } from "./idle.js";
@@ -18,7 +19,7 @@ import { armTtl } from "./ttl.js";
 import { within } from "./within.js";
 
 /**
- * A detached sandbox of a former daemon: its machine is adopted, or, when it is gone or does not answer, the sandbox has
+ * A detached sandbox of a former daemon: its machine is adopted when policy admits its plan, and paused until it does; or, when it is gone or does not answer, the sandbox has
  * failed with `daemon_lost`. Stopped and failed ones come back as they are. The registry knows it afterwards.
  */
 export async function bringBack(services: Services, state: StateFile, backend: Backend): Promise<Sandbox> {
@@ -59,14 +60,23 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
   let machine: Machine | undefined;
   try {
     const patience = deadline("qmp", state.identity.accel);
-    const paused = state.state === "paused";
-    const adopting = sandbox.backend.adopt(state.identity, sandbox.files.directory, { paused });
+    const wasPaused = state.state === "paused";
+    const denied = wasPaused ? undefined : await denial(services, sandbox);
+    const adopting = sandbox.backend.adopt(state.identity, sandbox.files.directory, { paused: wasPaused });
     machine = await within(adopting, patience, "adopt");
     if (machine === undefined) return "its machine is gone";
+    if (denied !== undefined) await machine.pause();
+    const paused = wasPaused || denied !== undefined;
     const live = attachMachine(services, sandbox, machine, paused ? "paused" : "adopted", {});
+    if (denied !== undefined) {
+      sandbox.state = "paused";
+      sandbox.logs.event("paused", { by: "policy", rule: denied.rule });
+      services.log.warn({ sandbox: sandbox.id, rule: denied.rule }, "paused: policy does not admit it any more");
+    }
     if (paused) {
       sandbox.clock.stop();
       sandbox.unadopted = { background_pids: state.background_pids, ports: state.ports };
+      if (denied !== undefined) persist(sandbox);
       services.log.info({ sandbox: sandbox.id, pid: machine.identity.pid }, "paused machine adopted");
       return undefined;
     }
@@ -82,6 +92,19 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     return undefined;
   } catch (error) {
     return (error as Error).message;
+  }
+}
+
+/** Why the machine may not go on; undefined when it may. What the backend could not start now, but runs already, may. */
+async function denial(services: Services, sandbox: Sandbox): Promise<PolicyDenied | undefined> {
+  try {
+    await admitAgain(services, sandbox);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PolicyDenied) return error;
+    if (error instanceof BackendUnsupported) return undefined;
+    const message = `Cannot ask whether the machine may go on: ${(error as Error).message}`;
+    return new PolicyDenied({ message, rule: "policy.evaluation" });
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { testDaemon } from "../fixture/daemon.js";
+import { temporaryHome, testDaemon } from "../fixture/daemon.js";
 import { processBackend } from "../fixture/process-backend.js";
 import type { Line, Loose } from "../fixture/api-client.js";
 
@@ -105,6 +105,44 @@ test.each(Object.keys(canStart).filter((call) => canStart[call]))(
     allow();
   },
 );
+
+test("C: a paused sandbox goes on only while policy admits its plan", async () => {
+  const { api, box, refuseAll } = await prepared();
+  await api.json("POST", "/v1/sandboxes/box/pause");
+  refuseAll('@id("ops.none") forbid (principal, action == Action::"start", resource);');
+  expect(await errorOf(api, "POST /v1/sandboxes/{ref}/resume", "/v1/sandboxes/box/resume")).toMatchObject({
+    ...{ name: "PolicyDenied", rule: "ops.none", outcome: "not_started" },
+  });
+  expect(box.state).toBe("paused");
+});
+
+test.each([
+  ["forbids it", '@id("ops.none") forbid (principal, action == Action::"start", resource);', "ops.none"],
+  ["has another ceiling now", undefined, "limit.memory_mb"],
+  ["is broken", "garbage", "policy.broken"],
+])("C: a machine that a next daemon finds is adopted but stands still when policy %s", async (_why, text, rule) => {
+  const home = temporaryHome();
+  const backend = processBackend();
+  const first = await testDaemon({ home, backend });
+  await first.api.lines("POST", "/v1/sandboxes", { name: "box", detach: true, ttl_seconds: 600 });
+  await first.daemon.close();
+  mkdirSync(join(home, "policy"));
+  if (text === undefined) writeFileSync(join(home, "policy/limits.toml"), "memory_mb = 128\n");
+  else writeFileSync(join(home, "policy/a.cedar"), text);
+  const { api } = await testDaemon({ home, backend });
+  const state = async (): Promise<string> => (await api.json("GET", "/v1/sandboxes/box")).body.state as string;
+  expect(await state()).toBe("paused");
+  const { body } = await api.json("GET", "/v1/sandboxes/box/logs?source=supervisor");
+  expect(JSON.stringify(body)).toContain(rule);
+  expect(await errorOf(api, "POST /v1/sandboxes/{ref}/resume", "/v1/sandboxes/box/resume")).toMatchObject({ rule });
+  expect(await state()).toBe("paused");
+  rmSync(join(home, "policy"), { recursive: true });
+  await api.json("POST", "/v1/sandboxes/box/resume");
+  expect(await state()).toBe("running");
+  const lines = await api.lines("POST", "/v1/sandboxes/box/processes", { argv: ["echo", "on"] });
+  expect(lines.at(-1)?.["result"].stdout).toBe("on\n");
+  await api.json("DELETE", "/v1/sandboxes/box");
+});
 
 test("the plan and the policy a sandbox was admitted by are part of what is known of it", async () => {
   const { api, box } = await prepared();

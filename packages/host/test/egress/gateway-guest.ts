@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { openAgentSession } from "../../src/agent/session.js";
-import { Egress } from "../../src/egress/egress.js";
+import { Egress, type EgressHost } from "../../src/egress/egress.js";
 import type { EgressDecision } from "../../src/egress/decision.js";
 import { OperatorFile } from "../../src/egress/operator-file.js";
 import { Names } from "../../src/egress/resolve.js";
@@ -24,6 +24,8 @@ export interface Program {
 }
 
 export interface Scene {
+  readonly home: string;
+  readonly host: EgressHost;
   readonly egress: Egress;
   readonly guest: Guest;
   readonly decisions: EgressDecision[];
@@ -78,7 +80,7 @@ export async function scene(
   await egress.announce();
   let connections = 0;
   return {
-    ...{ egress, guest, decisions, told: () => told },
+    ...{ home, host, egress, guest, decisions, told: () => told },
     knock(host, port) {
       const connection = ++connections;
       const waiting: ((stream: number) => void)[] = [];
