@@ -2,7 +2,7 @@ import { SandboxError } from "@mvm/protocol/errors";
 import { wantsJson } from "./command/globals.js";
 import { type Cancellation, Cancelled } from "./output/cancellation.js";
 import type { Sink } from "./output/sink.js";
-import { asSandboxError, errorLines, errorStacks, exitCodeOf } from "./render/error.js";
+import { asSandboxError, errorDocument, errorLines, errorStacks, exitCodeOf } from "./render/error.js";
 
 /** Streams of the process and what ended it, if anything did. */
 export interface Ends {
@@ -25,7 +25,7 @@ export async function report(thrown: unknown, line: readonly string[], ends: End
     return cause.exitCode;
   }
   const error = asSandboxError(cause);
-  if (json) await say(ends.stdout, `${JSON.stringify(error.toDocument())}\n`);
+  if (json) await say(ends.stdout, `${JSON.stringify(errorDocument(error))}\n`);
   await say(ends.stderr, errorLines(error));
   if (debug) await say(ends.stderr, errorStacks(cause));
   return exitCodeOf(error);

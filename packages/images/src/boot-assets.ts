@@ -43,7 +43,7 @@ export async function ensureBootAssets(options: BootAssetOptions): Promise<BootA
   const layout = await makeImageLayout(options.home);
   const agent = await readFile(options.agentPath).catch((error: unknown) => {
     throw imageError("not_found", `Cannot read the guest agent at ${options.agentPath}`, {
-      hint: "Run ./mvmctl setup to build it",
+      hint: "Run `./mvmctl setup` to build it",
       cause: error,
     });
   });
@@ -75,7 +75,7 @@ export async function ensureBootAssets(options: BootAssetOptions): Promise<BootA
     await copyFile(kernel.vmlinuz, join(staged, "vmlinuz"));
     if ((await fileSha256(join(staged, "vmlinuz"))) !== record.vmlinuz_sha256) {
       throw imageError("checksum", `Cannot use kernel ${kernel.version}: its image differs from its record`, {
-        hint: `Remove ${layout.kernels} and run ./mvmctl setup`,
+        hint: `Remove ${layout.kernels} and run \`./mvmctl setup\``,
       });
     }
     await syncPath(join(staged, "vmlinuz"));

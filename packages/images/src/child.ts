@@ -71,7 +71,7 @@ export async function runChild(file: string, args: readonly string[], options: C
   if (ended === "abort") throw options.signal?.reason ?? new Error("aborted");
   if (!result.failed) return result.stdout;
   if (result.code === "ENOENT") {
-    throw imageError("dependency", `Cannot run ${file}: it is not installed`, { hint: "Run ./mvmctl setup" });
+    throw imageError("dependency", `Cannot run ${file}: it is not installed`, { hint: "Run `./mvmctl setup`" });
   }
   const how =
     ended === "timeout"

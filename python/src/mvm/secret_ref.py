@@ -30,7 +30,7 @@ class SecretRef:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise InvalidArgumentError(
                 f'Cannot use {self.name!r:.64} as secret name: it is not up to 128 letters, digits, "_", "." or "-"',
-                hint="Store it with `mvmctl secret put`",
+                hint="Store it with `mvmctl secret put NAME`",
                 context={"argument": "secret name"},
             )
 

@@ -1,5 +1,5 @@
 import { userInfo } from "node:os";
-import { defaultTimeToLive, timeToLive } from "../args/duration.js";
+import { defaultTimeToLive, timeToDetach } from "../args/duration.js";
 import { newSandboxName } from "../args/sandbox-ref.js";
 import { command, option, word } from "../command/define.js";
 import { span } from "../render/units.js";
@@ -15,7 +15,7 @@ export default command({
   positionals: [word("NAME", newSandboxName, "Name of the new sandbox")],
   options: {
     ...sandboxOptions,
-    ttl: option(timeToLive, "Time to live, such as 2h", { defaultText: span(defaultTimeToLive * 1000) }),
+    ttl: option(timeToDetach, "Time to live, such as 2h", { defaultText: span(defaultTimeToLive * 1000) }),
     timeout: commandOptions.timeout,
     cwd: commandOptions.cwd,
     user: commandOptions.user,

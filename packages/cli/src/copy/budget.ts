@@ -32,7 +32,13 @@ export class CopyBudget {
         "Raise --max-entries if the tree is really that large",
       );
     }
-    if (depth > this.limits.depth) throw exceeded("depth", `directories nested deeper than ${this.limits.depth}`);
+    if (depth > this.limits.depth) {
+      throw exceeded(
+        "depth",
+        `directories nested deeper than ${this.limits.depth}`,
+        "Copy a directory further down, or pack the tree into one file with `tar` and copy that",
+      );
+    }
   }
 
   /** Counts bytes of content. */

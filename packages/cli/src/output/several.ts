@@ -1,5 +1,5 @@
 import { type ErrorBody, isSandboxError } from "@mvm/protocol/errors";
-import { errorLines, exitCodeOf } from "../render/error.js";
+import { errorDocument, errorLines, exitCodeOf } from "../render/error.js";
 import type { Context } from "./context.js";
 
 /** What came of one name: what the call answered, or why it failed. */
@@ -36,7 +36,7 @@ export async function several<T extends object>(
       context.cancellation.signal.throwIfAborted();
       if (!isSandboxError(error)) throw error;
       exit ||= exitCodeOf(error);
-      results.push({ ref, error: error.toDocument().error });
+      results.push({ ref, error: errorDocument(error).error });
       await context.out.aside(errorLines(error));
     }
   }

@@ -1,4 +1,4 @@
-import { createError, errorRow, isSandboxError, type SandboxError } from "@mvm/protocol/errors";
+import { createError, type ErrorDocument, errorRow, isSandboxError, type SandboxError } from "@mvm/protocol/errors";
 import { printable } from "./escape.js";
 
 /** What is shown for anything that was thrown: an error of the table, or `INTERNAL` for a defect of this program. */
@@ -15,7 +15,19 @@ export function asSandboxError(thrown: unknown): SandboxError {
 
 /** The two lines for stderr. Names from guests cannot move the cursor. */
 export function errorLines(error: SandboxError): string {
-  return `mvmctl: ${error.name} [${error.code}]: ${printable(error.message)}\nhint: ${printable(error.hint)}\n`;
+  return `mvmctl: ${error.name} [${error.code}]: ${printable(error.message)}\nhint: ${printable(hintOf(error))}\n`;
+}
+
+/** The document for stdout: that of the API, with the hint for a user of this program. */
+export function errorDocument(error: SandboxError): ErrorDocument {
+  const { error: body, ...document } = error.toDocument();
+  return { ...document, error: { ...body, hint: hintOf(error) } };
+}
+
+/** What a user of this program can do. A hint that is not the table's own knows more about this occurrence. */
+function hintOf({ code, hint }: SandboxError): string {
+  const row = errorRow(code);
+  return hint === row.hint ? (row.cliHint ?? hint) : hint;
 }
 
 /** The stacks of an error and of what caused it, for `--debug`. */

@@ -50,7 +50,7 @@ export function checkLifetime(plan: Plan): void {
   if (!plan.detach || plan.ttlSeconds !== null) return;
   throw new InvalidArgumentError({
     message: "Cannot create a detached sandbox: ttl_seconds is missing",
-    hint: "Give ttl_seconds, or leave out detach to bind the sandbox to this connection",
+    hint: "Give it a time to live, or do not detach it: then it ends with the connection that made it",
     context: { pointer: "/ttl_seconds" },
   });
 }

@@ -54,6 +54,6 @@ function denied(name: string, why: string, rule: string): PolicyDenied {
     code: "SECRET_DENIED",
     message: `Cannot give the sandbox secret "${name}": ${why}`,
     rule,
-    ...(rule === "secret.unknown" && { hint: "Store it with `mvmctl secret put`, or correct the name" }),
+    ...(rule === "secret.unknown" && { hint: "Store it with `mvmctl secret put NAME`, or correct the name" }),
   });
 }

@@ -76,7 +76,7 @@ async function imageCheck({ images }: Services): Promise<Check> {
   const names = (await images.list()).flatMap(({ refs }) => refs);
   if (names.length > 0) return check("images", "ok", names.join(", "));
   const first = catalogue[1]?.name ?? "python";
-  return check("images", "warn", "none is built yet", `mvmctl image build ${first}`);
+  return check("images", "warn", "none is built yet", `Run \`mvmctl image build ${first}\``);
 }
 
 function homeCheck({ home, registry }: Services): Check {
@@ -89,7 +89,7 @@ function diskCheck(root: string): Check {
   const text = `${Math.floor(free / 1024 ** 2)} MiB free`;
   return free >= lowDiskBytes
     ? check("disk", "ok", text)
-    : check("disk", "warn", text, "mvmctl gc, or free space on that file system");
+    : check("disk", "warn", text, "Run `mvmctl gc`, or free space on that file system");
 }
 
 function memoryCheck(): Check {

@@ -34,7 +34,7 @@ export class PortTable {
     if (this.forwards.size + this.binding >= limits.forwards) {
       throw new InvalidArgumentError({
         message: `Cannot forward another port: ${limits.forwards} is the limit of a sandbox`,
-        hint: "Remove one with `mvmctl ports rm`",
+        hint: "Remove one with `mvmctl ports rm NAME PORT`",
       });
     }
     if (this.forwards.has(host_port)) throw forwarded(host_port);

@@ -50,5 +50,23 @@ export function unavailable(sandbox: Sandbox, operation: string): SandboxUnavail
     reason,
     operation,
     sandboxId: sandbox.id,
+    ...(destroying === null && stopping === null && stateHint(sandbox)),
   });
+}
+
+/** What gets a sandbox out of a state in which it cannot serve; for the others the table's hint says enough. */
+function stateHint({ id, plan, state }: Sandbox): { hint?: string } {
+  const ref = plan.name ?? id;
+  switch (state) {
+    case "paused":
+    case "cold":
+      return { hint: `Resume it first: \`mvmctl resume ${ref}\`` };
+    case "stopped":
+      return { hint: `Start it again first: \`mvmctl start ${ref}\`` };
+    case "creating":
+    case "restoring":
+      return { hint: "Wait until it runs, and try again" };
+    default:
+      return {};
+  }
 }

@@ -37,7 +37,7 @@ export function setTtl(services: Services, sandbox: Sandbox, seconds: number | n
   if (seconds === null && sandbox.detached) {
     throw new InvalidArgumentError({
       message: `Cannot remove the TTL of sandbox "${sandbox.plan.name ?? sandbox.id}": it is detached`,
-      hint: "Give a number of seconds; nobody's connection would end it otherwise",
+      hint: "Give it a time to live: nobody's connection would end it otherwise",
     });
   }
   if (seconds !== null) checkTtl(seconds, ceilings);

@@ -35,7 +35,7 @@ export async function pruneSnapshots({ snapshots }: Services, request: PruneRequ
   if (keep === undefined && age === undefined && quota === undefined) {
     throw new InvalidArgumentError({
       message: "Cannot prune snapshots: no bound is given",
-      hint: "Give keep_last, max_age_seconds or quota_bytes",
+      hint: "Say how many to keep, how old they may be, or how much storage they may take",
     });
   }
   const doomed = beyondBounds(snapshots.list(), request, Date.now());

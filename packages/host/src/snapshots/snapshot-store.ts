@@ -108,7 +108,7 @@ export class SnapshotStore {
       throw new InvalidArgumentError({
         code: "NAME_TAKEN",
         message: `Cannot save a snapshot as "${name}": the name is taken`,
-        hint: "Choose another name, or remove the snapshot first: mvmctl snapshot rm",
+        hint: "Choose another name, or remove the snapshot first with `mvmctl snapshot rm NAME`",
       });
     }
     this.reserved.add(name);

@@ -26,6 +26,9 @@ export const codeOfAgentError: { readonly [Kind in AgentErrorKind]: ErrorCode } 
 /** Operations whose `not_found` means a process, not a file. */
 const processOps = new Set(["signal", "resize", "attach"]);
 
+/** For a directory that stays as long as the sandbox does. */
+const keptHint = "Remove what is in it instead: /, the home directory, /proc, /sys and /dev themselves stay";
+
 /** The error for an ERROR frame: `op` is the agent's operation, `operation` the call of the API it served. */
 export function fromAgentError(
   answer: AgentErrorMessage,
@@ -42,5 +45,6 @@ export function fromAgentError(
     context: { kind: answer.kind, ...(answer.errno !== null && { errno: answer.errno }) },
     response: { ...answer },
     rule: code === "FILE_DENIED" ? "files.path" : null,
+    ...(code === "FILE_DENIED" && at.op === "remove" && { hint: keptHint }),
   });
 }

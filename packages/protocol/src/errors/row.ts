@@ -36,4 +36,6 @@ export interface ErrorRow {
   readonly meaning: string;
   /** What the caller can do; an occurrence may give a more precise one. */
   readonly hint: string;
+  /** The same for a user of `mvmctl`, where the hint names calls or options of the SDKs. */
+  readonly cliHint?: string;
 }

@@ -176,6 +176,10 @@ describe("the door for foreign failures", () => {
       context: { errno: "ENOENT", kind: "not_found" },
     });
     expect(fromAgentError(answer, { ...at, op: "attach" }).code).toBe("PROCESS_NOT_FOUND");
+    const home = { ...answer, kind: "denied", message: "/home/user: the home directory is refused" } as const;
+    const kept = fromAgentError(home, { ...at, op: "remove" });
+    expect([kept.code, kept.hint.includes("Remove what is in it instead")]).toEqual(["FILE_DENIED", true]);
+    expect(fromAgentError(home, { ...at, op: "read" }).hint).toContain("outside /proc");
     const denied = fromAgentError({ ...answer, kind: "denied" }, { ...at, op: "read" });
     expect(denied).toMatchObject({ name: "PolicyDenied", boundary: "filesystem", rule: "files.path" });
   });

@@ -14,7 +14,8 @@ const code = (text: string): string => `\`${text}\``;
 export function errorsMarkdown(): string {
   const rows = Object.entries(errorTable).map(([name, row]) => {
     const facts = [code(name), code(row.class), row.boundary, row.retry, row.outcome, row.exit, row.http];
-    return `| ${[...facts, row.meaning, row.hint].join(" | ").replaceAll("\n", " ")} |`;
+    const hint = "cliHint" in row ? `${row.hint} · mvmctl: ${row.cliHint}` : row.hint;
+    return `| ${[...facts, row.meaning, hint].join(" | ").replaceAll("\n", " ")} |`;
   });
   return [
     "# Errors",

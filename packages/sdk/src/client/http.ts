@@ -16,7 +16,7 @@ const single = new Agent({ keepAlive: true, maxFreeSockets: 0 });
 export function timedOut(call: Call, timeoutMs: number, dispatched: boolean): Timeout {
   return new Timeout({
     message: `Cannot finish ${call.operation}: the daemon did not answer within ${timeoutMs} ms`,
-    hint: "Check `mvmctl daemon status`; raise `requestTimeoutMs` if the machine is just slow",
+    hint: "Check `mvmctl daemon status`; give the request a longer timeout if the machine is just slow",
     outcome: dispatched ? "unknown" : "not_started",
     operation: call.operation,
     sandboxId: call.sandboxId ?? null,

@@ -25,7 +25,7 @@ export class SecretRef {
         "secret name",
         name,
         'up to 128 letters, digits, "_", "." or "-"',
-        "Store it with `mvmctl secret put`",
+        "Store it with `mvmctl secret put NAME`",
       );
     }
     this.name = name;

@@ -44,7 +44,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="admission",
         retry="never",
         outcome="not_started",
-        hint="Choose another name, or use getOrCreate to share the existing one",
+        hint="Choose another name, or share the existing one with `getOrCreate`",
     ),
     "IDEMPOTENCY_CONFLICT": ErrorRow(
         error_class="InvalidArgumentError",
@@ -79,7 +79,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="transport",
         retry="ask",
         outcome="unknown",
-        hint="Inspect the sandbox with `mvmctl inspect`; the machine has probably ended",
+        hint="Inspect the sandbox with `mvmctl inspect NAME`; the machine has probably ended",
     ),
     "PROTOCOL_VIOLATION": ErrorRow(
         error_class="TransportError",
@@ -121,7 +121,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="guest",
         retry="ask",
         outcome="completed",
-        hint="Raise the time limit of the command (`timeoutMs`, `--timeout`)",
+        hint="Raise the time limit of the command (`timeoutMs`, `timeout_seconds`)",
     ),
     "DEADLINE_EXCEEDED": ErrorRow(
         error_class="Timeout",
@@ -170,14 +170,14 @@ error_table: dict[str, ErrorRow] = {
         boundary="secret",
         retry="never",
         outcome="not_started",
-        hint="Bind the secret to the host with `mvmctl secret put --host`",
+        hint="Bind the secret to the host with `mvmctl secret put NAME --host HOST`",
     ),
     "SECRET_DAMAGED": ErrorRow(
         error_class="PermanentError",
         boundary="secret",
         retry="never",
         outcome="not_started",
-        hint="Store the secret again with `mvmctl secret put`",
+        hint="Store the secret again with `mvmctl secret put NAME`",
     ),
     "REDACTION_FAILED": ErrorRow(
         error_class="PermanentError",
@@ -212,7 +212,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="backend",
         retry="ask",
         outcome="not_started",
-        hint="Inspect it with `mvmctl inspect`; its reason says why it ended",
+        hint="See its state, and why it ended, with `mvmctl inspect NAME`",
     ),
     "PROCESS_NOT_FOUND": ErrorRow(
         error_class="SandboxUnavailable",
@@ -226,7 +226,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="network",
         retry="never",
         outcome="not_started",
-        hint="List its ports with `mvmctl ports ls`",
+        hint="List its ports with `mvmctl ports ls NAME`",
     ),
     "PORT_UNAVAILABLE": ErrorRow(
         error_class="InvalidArgumentError",
@@ -247,7 +247,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="admission",
         retry="ask",
         outcome="not_started",
-        hint="Destroy them first, or stop with force",
+        hint="Destroy them first, or stop with `force`",
     ),
     "BACKEND_UNSUPPORTED": ErrorRow(
         error_class="BackendUnsupported",
@@ -310,7 +310,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="guest",
         retry="never",
         outcome="not_started",
-        hint="Rebuild the image with `mvmctl image build`",
+        hint="Rebuild the image with `mvmctl image build NAME`",
     ),
     "GUEST_UNAVAILABLE": ErrorRow(
         error_class="GuestAgentError",
@@ -408,7 +408,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="backend",
         retry="safe",
         outcome="not_started",
-        hint="Try again when the machine is less busy; `mvmctl boot-report` shows where the time went",
+        hint="Try again when the machine is less busy; `mvmctl boot-report NAME` shows where the time went",
     ),
     "VM_OVERLAY_FAILED": ErrorRow(
         error_class="VmOverlayError",
@@ -422,7 +422,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="backend",
         retry="safe",
         outcome="not_started",
-        hint="Read the supervisor's log of the sandbox",
+        hint="Read the log of its supervisor: `mvmctl logs NAME --source supervisor`",
     ),
     "VM_NETWORK_FAILED": ErrorRow(
         error_class="VmNetworkError",
@@ -457,7 +457,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="backend",
         retry="never",
         outcome="not_started",
-        hint="Read the supervisor's log of the sandbox",
+        hint="Read the log of its supervisor: `mvmctl logs NAME --source supervisor`",
     ),
     "VM_CONFIG": ErrorRow(
         error_class="VmConfigError",
@@ -520,7 +520,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="client",
         retry="never",
         outcome="not_started",
-        hint="Remove the image with `mvmctl image rm` and build it again",
+        hint="Remove the image with `mvmctl image rm NAME` and build it again",
     ),
     "ASSET_NOT_FOUND": ErrorRow(
         error_class="AssetNotFoundError",

@@ -4,6 +4,7 @@ import { integer } from "../../args/integer.js";
 import { sandboxRef } from "../../args/sandbox-ref.js";
 import { anySize } from "../../args/size.js";
 import { command, flag, option } from "../../command/define.js";
+import { usageError } from "../../errors.js";
 import { table } from "../../render/table.js";
 import { snapshotColumns } from "../../snapshot/columns.js";
 
@@ -22,6 +23,9 @@ export default command({
     ["snapshot prune --keep-last 3 --max-age 30d", "Keeps the newest three of each sandbox, and none over a month"],
   ],
   run: async ({ options }, context) => {
+    if (["keep-last", "max-age", "quota"].every((bound) => options[bound as keyof typeof options] === undefined)) {
+      throw usageError("Cannot prune snapshots: no bound is given", "Give --keep-last, --max-age or --quota");
+    }
     const daemon = await context.daemon();
     const list = await daemon.call<{ snapshots: SnapshotInfo[] }>({
       method: "POST",

@@ -51,6 +51,7 @@ export const clientErrors = {
     http: 413,
     meaning: "A request is larger than its limit.",
     hint: "Send less at once; files of any size go through the file API",
+    cliHint: "Send less at once; files of any size go through `mvmctl cp`",
   },
   NAME_TAKEN: {
     class: "InvalidArgumentError",
@@ -60,7 +61,8 @@ export const clientErrors = {
     exit: 64,
     http: 409,
     meaning: "A sandbox of that name exists already.",
-    hint: "Choose another name, or use getOrCreate to share the existing one",
+    hint: "Choose another name, or share the existing one with `getOrCreate`",
+    cliHint: "Choose another name; `mvmctl ls` shows those in use",
   },
   IDEMPOTENCY_CONFLICT: {
     class: "InvalidArgumentError",
@@ -91,6 +93,7 @@ export const clientErrors = {
     http: 400,
     meaning: "A result was read that no guest produced, because the script is being recorded.",
     hint: "Run the script with MVM_SDK_MODE=live, or do not depend on results while recording",
+    cliHint: "Run the script with `mvmctl run --mode live`, or do not depend on results while recording",
   },
   TRANSPORT_FAILED: {
     class: "TransportError",
@@ -110,7 +113,7 @@ export const clientErrors = {
     exit: 74,
     http: 502,
     meaning: "The channel between the daemon and the guest's agent closed.",
-    hint: "Inspect the sandbox with `mvmctl inspect`; the machine has probably ended",
+    hint: "Inspect the sandbox with `mvmctl inspect NAME`; the machine has probably ended",
   },
   PROTOCOL_VIOLATION: {
     class: "TransportError",

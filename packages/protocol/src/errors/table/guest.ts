@@ -11,6 +11,7 @@ export const guestErrors = {
     http: 502,
     meaning: "The guest's agent reported a failure.",
     hint: "Read the response's kind and errno",
+    cliHint: "Run it again with --json: the kind and errno of the response say what failed",
   },
   GUEST_INVALID: {
     class: "GuestAgentError",
@@ -30,7 +31,7 @@ export const guestErrors = {
     exit: 78,
     http: 501,
     meaning: "The agent of this image does not know the operation.",
-    hint: "Rebuild the image with `mvmctl image build`",
+    hint: "Rebuild the image with `mvmctl image build NAME`",
   },
   GUEST_UNAVAILABLE: {
     class: "GuestAgentError",
@@ -71,6 +72,7 @@ export const guestErrors = {
     http: 404,
     meaning: "The path does not exist in the sandbox.",
     hint: "List the directory with `files.list()`",
+    cliHint: "List the directory with `mvmctl fs ls NAME PATH`",
   },
   FILE_EXISTS: {
     class: "GuestAgentError",
@@ -81,6 +83,7 @@ export const guestErrors = {
     http: 409,
     meaning: "The path exists already and the request does not allow to replace it.",
     hint: "Remove it first, or allow to overwrite",
+    cliHint: "Remove it first with `mvmctl fs rm NAME PATH`",
   },
   FILE_SPECIAL: {
     class: "GuestAgentError",
@@ -91,6 +94,7 @@ export const guestErrors = {
     http: 422,
     meaning: "The path is a FIFO, socket or device, which the file API does not open.",
     hint: "Read it with a command inside the sandbox",
+    cliHint: "Read it with a command inside the sandbox: `mvmctl exec NAME -- ARGV`",
   },
   FILE_NOT_DIRECTORY: {
     class: "GuestAgentError",
@@ -111,6 +115,7 @@ export const guestErrors = {
     http: 422,
     meaning: "A file was expected and the path is a directory.",
     hint: "Name a file; `files.list()` reads directories",
+    cliHint: "Name a file; `mvmctl fs ls NAME PATH` lists a directory, `mvmctl cp -r` copies it",
   },
   FILE_NOT_EMPTY: {
     class: "GuestAgentError",
@@ -121,6 +126,7 @@ export const guestErrors = {
     http: 409,
     meaning: "The directory is not empty.",
     hint: "Pass `recursive: true` to remove its content as well",
+    cliHint: "Add --recursive to remove its content as well",
   },
   FILE_NO_SPACE: {
     class: "GuestAgentError",
@@ -131,6 +137,7 @@ export const guestErrors = {
     http: 507,
     meaning: "The disk or the inodes of the sandbox are used up.",
     hint: "Remove files in the sandbox, or create it with a larger disk",
+    cliHint: "Remove files in the sandbox, or create it with a larger --disk",
   },
   FILE_READ_ONLY: {
     class: "GuestAgentError",
@@ -151,5 +158,6 @@ export const guestErrors = {
     http: 502,
     meaning: "The sandbox's file system failed.",
     hint: "Read the response's errno",
+    cliHint: "Run it again with --json: the errno of the response says what failed",
   },
 } as const satisfies Record<string, ErrorRow>;

@@ -20,7 +20,7 @@ export const machineErrors = {
     exit: 75,
     http: 504,
     meaning: "The guest's agent was not ready within its deadline; the context names the phase.",
-    hint: "Try again when the machine is less busy; `mvmctl boot-report` shows where the time went",
+    hint: "Try again when the machine is less busy; `mvmctl boot-report NAME` shows where the time went",
   },
   VM_OVERLAY_FAILED: {
     class: "VmOverlayError",
@@ -40,7 +40,7 @@ export const machineErrors = {
     exit: 75,
     http: 503,
     meaning: "QEMU ended by itself while the machine was starting.",
-    hint: "Read the supervisor's log of the sandbox",
+    hint: "Read the log of its supervisor: `mvmctl logs NAME --source supervisor`",
   },
   VM_NETWORK_FAILED: {
     class: "VmNetworkError",
@@ -91,7 +91,7 @@ export const machineErrors = {
     exit: 70,
     http: 500,
     meaning: "The virtual machine cannot be run as requested.",
-    hint: "Read the supervisor's log of the sandbox",
+    hint: "Read the log of its supervisor: `mvmctl logs NAME --source supervisor`",
   },
   VM_CONFIG: {
     class: "VmConfigError",
@@ -181,7 +181,7 @@ export const machineErrors = {
     exit: 65,
     http: 422,
     meaning: "The bytes of an asset do not have the digest they should have; it is not used.",
-    hint: "Remove the image with `mvmctl image rm` and build it again",
+    hint: "Remove the image with `mvmctl image rm NAME` and build it again",
   },
   ASSET_NOT_FOUND: {
     class: "AssetNotFoundError",

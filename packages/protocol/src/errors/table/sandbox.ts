@@ -20,7 +20,8 @@ export const sandboxErrors = {
     exit: 124,
     http: 504,
     meaning: "The guest's command was killed at its time limit; its partial output is in the result.",
-    hint: "Raise the time limit of the command (`timeoutMs`, `--timeout`)",
+    hint: "Raise the time limit of the command (`timeoutMs`, `timeout_seconds`)",
+    cliHint: "Raise the time limit of the command with --timeout",
   },
   DEADLINE_EXCEEDED: {
     class: "Timeout",
@@ -81,6 +82,7 @@ export const sandboxErrors = {
     http: 403,
     meaning: "The sandbox's network policy refuses the connection or the port.",
     hint: "Add the host to the network policy, or remove the call",
+    cliHint: "Allow the host with --allow-host when the sandbox is made, or remove the call",
   },
   SECRET_DENIED: {
     class: "PolicyDenied",
@@ -90,7 +92,7 @@ export const sandboxErrors = {
     exit: 77,
     http: 403,
     meaning: "The secret may not be used by this sandbox or for this host.",
-    hint: "Bind the secret to the host with `mvmctl secret put --host`",
+    hint: "Bind the secret to the host with `mvmctl secret put NAME --host HOST`",
   },
   SECRET_DAMAGED: {
     class: "PermanentError",
@@ -100,7 +102,7 @@ export const sandboxErrors = {
     exit: 70,
     http: 500,
     meaning: "The record of a stored secret cannot be read with this state root's keys.",
-    hint: "Store the secret again with `mvmctl secret put`",
+    hint: "Store the secret again with `mvmctl secret put NAME`",
   },
   REDACTION_FAILED: {
     class: "PermanentError",
@@ -151,7 +153,7 @@ export const sandboxErrors = {
     exit: 69,
     http: 409,
     meaning: "The sandbox is in a state in which it cannot do that, or it has ended.",
-    hint: "Inspect it with `mvmctl inspect`; its reason says why it ended",
+    hint: "See its state, and why it ended, with `mvmctl inspect NAME`",
   },
   PROCESS_NOT_FOUND: {
     class: "SandboxUnavailable",
@@ -162,6 +164,7 @@ export const sandboxErrors = {
     http: 404,
     meaning: "No command of the sandbox has that process id.",
     hint: "List the running commands with `commands.list()`",
+    cliHint: "The command has ended, or was never one of this sandbox",
   },
   PORT_NOT_FORWARDED: {
     class: "InvalidArgumentError",
@@ -171,7 +174,7 @@ export const sandboxErrors = {
     exit: 64,
     http: 404,
     meaning: "The sandbox forwards no such port of the host.",
-    hint: "List its ports with `mvmctl ports ls`",
+    hint: "List its ports with `mvmctl ports ls NAME`",
   },
   PORT_UNAVAILABLE: {
     class: "InvalidArgumentError",
@@ -201,7 +204,8 @@ export const sandboxErrors = {
     exit: 69,
     http: 409,
     meaning: "The daemon refuses to stop because sandboxes are running.",
-    hint: "Destroy them first, or stop with force",
+    hint: "Destroy them first, or stop with `force`",
+    cliHint: "Destroy them first, or stop it all the same with `mvmctl daemon stop --force`",
   },
   BACKEND_UNSUPPORTED: {
     class: "BackendUnsupported",
