@@ -6,7 +6,7 @@ export const mayImport = {
   host: ["protocol", "images", "evidence"],
   declare: ["protocol"],
   sdk: ["protocol"],
-  cli: ["protocol", "sdk", "evidence", "declare"],
+  cli: ["protocol", "sdk", "evidence", "declare", "images"],
 };
 
 /** Folders inside the host: who may reach below. A backend is known by its interface only. */

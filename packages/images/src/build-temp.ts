@@ -29,7 +29,7 @@ export async function sweepBuildTemps(home: string): Promise<string[]> {
 }
 
 /** Clock ticks since boot at which a process started (field 22 of its stat), or undefined when it is gone. */
-async function processStartTime(pid: number): Promise<string | undefined> {
+export async function processStartTime(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
 }

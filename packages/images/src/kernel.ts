@@ -41,7 +41,11 @@ export async function installedKernel(home: string): Promise<Kernel | undefined>
   const { kernels } = imageLayout(home);
   const newest = (await readdir(kernels).catch(() => [] as string[])).sort(byVersion).at(-1);
   if (newest === undefined) return undefined;
-  const directory = join(kernels, newest);
+  return readKernel(join(kernels, newest));
+}
+
+/** The kernel in a directory of this layout. */
+export async function readKernel(directory: string): Promise<Kernel> {
   const record = JSON.parse(await readFile(join(directory, "kernel.json"), "utf8")) as KernelRecord;
   const modules = await Promise.all(
     record.order.map(async (name) => ({ name, content: await readFile(join(directory, "modules", `${name}.ko`)) })),
@@ -79,17 +83,23 @@ export async function fetchKernel(home: string, options: DebianSourceOptions & B
     const kernel = await readKernelTree(tree, wantedModules);
     const staged = join(temp.path, "kernel");
     await writeKernel(staged, kernel, source.suite, packages);
-    await rename(staged, join(layout.kernels, kernel.version)).catch((error: NodeJS.ErrnoException) => {
-      // Another process finished the same version first; both hold the same verified content.
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    });
-    await syncPath(layout.kernels);
+    await placeKernel(home, staged, kernel.version);
   } finally {
     await temp.remove();
   }
   const kernel = await installedKernel(home);
   if (kernel === undefined) throw imageError("build", "Cannot keep the kernel: it is not where it was put");
   return kernel;
+}
+
+/** Puts a finished kernel directory under its version. */
+export async function placeKernel(home: string, staged: string, version: string): Promise<void> {
+  const { kernels } = imageLayout(home);
+  await rename(staged, join(kernels, version)).catch((error: NodeJS.ErrnoException) => {
+    // It is there already: each was verified before it was placed.
+    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+  });
+  await syncPath(kernels);
 }
 
 /** The packages behind the meta package: the image itself and, in releases that split them, its modules. */

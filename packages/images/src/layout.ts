@@ -8,6 +8,8 @@ export interface ImageLayout {
   refs: string;
   boot: string;
   kernels: string;
+  /** Agents that came with a release, by digest. */
+  agents: string;
   tmp: string;
   logs: string;
 }
@@ -20,6 +22,7 @@ export function imageLayout(home: string): ImageLayout {
     refs: join(images, "refs"),
     boot: join(home, "boot"),
     kernels: join(home, "kernels"),
+    agents: join(home, "agents"),
     tmp: join(home, "tmp"),
     logs: join(home, "logs"),
   };
@@ -28,7 +31,8 @@ export function imageLayout(home: string): ImageLayout {
 /** Makes the directories (0700) that are not there yet. Existing ones keep their mode: the host checks those. */
 export async function makeImageLayout(home: string): Promise<ImageLayout> {
   const layout = imageLayout(home);
-  for (const path of [layout.home, layout.images, layout.refs, layout.boot, layout.kernels, layout.tmp, layout.logs]) {
+  const { images, refs, boot, kernels, agents, tmp, logs } = layout;
+  for (const path of [home, images, refs, boot, kernels, agents, tmp, logs]) {
     await mkdir(path, { recursive: true, mode: 0o700 });
   }
   return layout;

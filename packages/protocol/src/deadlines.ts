@@ -52,6 +52,8 @@ const hostDeadlines = {
   compile: 20_000,
   /** Connecting to a server outside, all its addresses together. */
   egressDial: 10_000,
+  /** A server of releases or images: to its answer, and between two pieces of a file. */
+  assetAnswer: 30_000,
   /** One image build. */
   imageBuild: 1_800_000,
 } as const;

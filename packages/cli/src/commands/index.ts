@@ -80,6 +80,11 @@ export const registry: Registry = {
     inspect: verb(() => import("./image/inspect.js")),
     rm: verb(() => import("./image/rm.js")),
   }),
+  release: group("Pack and verify what hosts are set up from", {
+    pack: verb(() => import("./release/pack.js")),
+    verify: verb(() => import("./release/verify.js")),
+    install: verb(() => import("./release/install.js")),
+  }),
   doctor: verb(() => import("./doctor.js")),
   backends: verb(() => import("./backends.js")),
   "boot-report": verb(() => import("./boot-report.js")),

@@ -2,16 +2,18 @@ import { existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ensureBootAssets, installedKernel, sourceOptionsFromEnvironment, type BootAssets } from "@mvm/images";
+import { releasedAgent } from "@mvm/images/release";
 import { AssetNotFoundError } from "@mvm/protocol";
 import type { BootFiles } from "../backends/qemu/boot-files.js";
 
-/** Where the agent's binary may be: named, in the package, or built in a checkout. */
+/** Where the agent's binary may be, unless it is named: in the package, or built in a checkout. */
 const agentPlaces = ["../../agent/mvm-agent", "../../../../guest/target/x86_64-unknown-linux-gnu/release/mvm-agent"];
 
-export function agentPath(env: NodeJS.ProcessEnv = process.env): string {
+/** A host that was set up from a release, and compiles nothing, has its agent in the state root. */
+export async function agentPath(home: string, env: NodeJS.ProcessEnv = process.env): Promise<string> {
   if (env["MVM_AGENT"]) return env["MVM_AGENT"];
   const places = agentPlaces.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return places.find((place) => existsSync(place)) ?? places[0] ?? "mvm-agent";
+  return places.find((place) => existsSync(place)) ?? (await releasedAgent(home)) ?? places[0] ?? "mvm-agent";
 }
 
 /**
@@ -28,7 +30,7 @@ export function bootFilesOf(home: string): (onlyIfPresent?: boolean) => Promise<
         hint: "Run `mvmctl setup`",
       });
     }
-    const agent = agentPath();
+    const agent = await agentPath(home);
     const key = `${agent}:${fileKey(agent)}`;
     if (known?.key === key) return known.files;
     const source = sourceOptionsFromEnvironment(process.env);

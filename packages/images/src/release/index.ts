@@ -1,0 +1,7 @@
+export { installRelease, releasedAgent, type InstallOptions } from "./install.js";
+export { sweepParts } from "./download.js";
+export { verifyRelease } from "./verify.js";
+export { openSource, type ReleaseSource } from "./source.js";
+export { packRelease, readPrivateKey, type PackOptions } from "./pack.js";
+export { trustOfKey, type ReleaseTrust } from "./trust.js";
+export type { AssetKind, ReleaseAsset, ReleaseManifest } from "./manifest.js";
