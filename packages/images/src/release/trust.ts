@@ -1,15 +1,19 @@
 import { createPublicKey, verify } from "node:crypto";
 import { imageError } from "../errors.js";
+import { verifyKeyless, type KeylessIdentity } from "./keyless.js";
 import { keyOf, parsePublicKey, verifyMinisign, type MinisignKey } from "./minisign.js";
 
-/** Who a release is taken from: the holder of a key that somebody gave the operator. */
+/** Who a release is taken from: the holder of a key, or an identity that an authority vouches for. */
 export type ReleaseTrust =
-  { readonly kind: "minisign"; readonly key: MinisignKey } | { readonly kind: "cosign"; readonly pem: string };
+  | { readonly kind: "minisign"; readonly key: MinisignKey }
+  | { readonly kind: "cosign"; readonly pem: string }
+  | { readonly kind: "keyless"; readonly by: KeylessIdentity };
 
 /** The signature file of each kind, beside the manifest. */
 export const signatureFile: Readonly<Record<ReleaseTrust["kind"], string>> = {
   minisign: "release.json.minisig",
   cosign: "release.json.sig",
+  keyless: "release.json.sigstore.json",
 };
 
 /** Larger is no signature. */
@@ -61,5 +65,7 @@ function reasonAgainst(manifest: Uint8Array, signature: Buffer, trust: ReleaseTr
       const holds = verify("sha256", manifest, { key: trust.pem, dsaEncoding: "der" }, bytes);
       return holds ? undefined : "the signature is not of this file, or of another key";
     }
+    case "keyless":
+      return verifyKeyless(manifest, signature, trust.by);
   }
 }

@@ -2,7 +2,7 @@ import { installRelease, openSource } from "@mvm/images/release";
 import { resolveHome } from "@mvm/sdk/client";
 import { text } from "../../args/text.js";
 import { command, flag, word } from "../../command/define.js";
-import { releaseKey, trustFrom } from "../../release/trust.js";
+import { trustFrom, trustOptions } from "../../release/trust.js";
 import { printable } from "../../render/escape.js";
 import { narrator } from "../../stream/notices.js";
 
@@ -14,13 +14,13 @@ export default command({
   ],
   positionals: [word("SOURCE", text("SOURCE"), "The release's folder, or its https or http URL")],
   options: {
-    key: releaseKey,
+    ...trustOptions,
     "allow-older": flag("Take a release that is older than the one this state root has"),
   },
   examples: [["release install /media/usb/mvm --key release.pub", "Fills the state root"]],
   exits: { 69: "A file is missing, changed, or not signed by the key" },
   run: async ({ words: [place], options }, context) => {
-    const trust = await trustFrom(options.key, `release install ${place} --key release.pub`);
+    const trust = await trustFrom(options, `release install ${place}`);
     const tell = narrator(context);
     const manifest = await installRelease({
       ...{ home: resolveHome(), trust, allowOlder: options["allow-older"] },

@@ -1,10 +1,10 @@
 import { packRelease, readPrivateKey } from "@mvm/images/release";
+import { createError } from "@mvm/protocol/errors";
 import { resolveHome } from "@mvm/sdk/client";
 import { hostFile } from "../../args/host-path.js";
 import { imageRef } from "../../args/image-ref.js";
 import { command, list, option, word } from "../../command/define.js";
 import { guestAgent } from "../../release/guest-agent.js";
-import { required } from "../../release/required.js";
 import { printable } from "../../render/escape.js";
 import { bytes } from "../../render/units.js";
 import { narrator } from "../../stream/notices.js";
@@ -26,7 +26,13 @@ export default command({
     ["release pack out --key release.pem --image python --image node", "Packs two images"],
   ],
   run: async ({ words: [folder], options }, context) => {
-    const privateKey = await readPrivateKey(required(options.key, "--key", "release pack FOLDER --key release.pem"));
+    if (options.key === undefined) {
+      throw createError("INVALID_ARGUMENT", {
+        message: "Cannot pack a release without a key that signs it",
+        hint: `Make one: openssl genpkey -algorithm ed25519 -out release.pem; then: mvmctl release pack ${folder} --key release.pem`,
+      });
+    }
+    const privateKey = await readPrivateKey(options.key);
     const images = options.image.length === 0 ? ["python"] : options.image;
     const tell = narrator(context);
     const { manifest, publicKey } = await packRelease({
