@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { idleParts } from "@mvm/images/release";
 import type { GcResult } from "@mvm/protocol";
 import type { Services } from "../sandboxes/services.js";
 import { temporarySuffix } from "../store/atomic.js";
@@ -27,10 +28,11 @@ export async function collectGarbage(services: Services, dryRun: boolean, now = 
 }
 
 /** What backends keep for images or programs that are no more. */
-async function staleAssets({ backends, images }: Services): Promise<Garbage[]> {
+async function staleAssets({ backends, home, images }: Services): Promise<Garbage[]> {
   const digests = new Set((await images.list()).map(({ record }) => record.digest));
   const found = await Promise.all(backends.map(async (backend) => (await backend.stale?.(digests)) ?? []));
-  return found.flat().map(({ kind, path }) => ({ kind, path }));
+  const parts = (await idleParts(home.root)).map((path): Garbage => ({ kind: "download", path }));
+  return [...found.flat().map(({ kind, path }) => ({ kind, path })), ...parts];
 }
 
 function findGarbage({ home, registry, pools }: Services, now: number): Garbage[] {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { processStartTime } from "../build-temp.js";
@@ -146,17 +146,12 @@ async function claimPart(home: string, sha256: string): Promise<{ path: string; 
   return { path, release };
 }
 
-/** Parts of downloads that nobody is waiting for any more. Returns the bytes set free. */
-export async function sweepParts(home: string): Promise<number> {
+/** Parts of transfers that no process is at work on: what a later one would go on with. */
+export async function idleParts(home: string): Promise<string[]> {
   const folder = partsFolder(home);
-  let freed = 0;
-  for (const name of await readdir(folder).catch(() => [] as string[])) {
-    if (await isHeld(name)) continue;
-    const path = join(folder, name);
-    freed += (await stat(path).catch(() => undefined))?.size ?? 0;
-    await rm(path, { force: true });
-  }
-  return freed;
+  const names = await readdir(folder).catch(() => [] as string[]);
+  const held = await Promise.all(names.map(isHeld));
+  return names.filter((_, at) => held[at] === false).map((name) => join(folder, name));
 }
 
 async function isHeld(name: string): Promise<boolean> {

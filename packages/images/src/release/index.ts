@@ -1,5 +1,5 @@
 export { installRelease, releasedAgent, type InstallOptions } from "./install.js";
-export { sweepParts } from "./download.js";
+export { idleParts } from "./download.js";
 export { verifyRelease } from "./verify.js";
 export { openSource, type ReleaseSource } from "./source.js";
 export { packRelease, readPrivateKey, type PackOptions } from "./pack.js";
