@@ -75,6 +75,32 @@ describe("audit", () => {
     expect(bad.stderr).toContain("prev_mismatch");
   });
 
+  test("rotate-key replaces a key in a signed entry: the key that was pinned before still verifies", async () => {
+    const { keys } = evidenceLayout(home);
+    const copy = mkdtempSync(join(tmpdir(), "mvmctl-rotated-"));
+    try {
+      cpSync(home, copy, { recursive: true });
+      const rotated = await run(["audit", "rotate-key", "--json"], { home: copy });
+      expect(rotated.code, rotated.stderr).toBe(0);
+      const { from, to } = documentOf(rotated) as { from: string; to: string };
+      expect([from, to].every((id) => /^[0-9a-f]{64}$/.test(id)) && from !== to).toBe(true);
+      const pinned = join(keys, "audit.pub");
+      const verdict = await run(["audit", "verify", "--json", "--key", pinned], { home: copy });
+      expect(documentOf(verdict)).toMatchObject({ ok: true, entries: 23, key_id: to });
+      expect((await run(["audit", "rotate-key", "--purpose", "receipt"], { home: copy })).code).toBe(0);
+      expect((await run(["receipt", "verify", receipt, "--json"], { home: copy })).code).toBe(0);
+      expect((await run(["audit", "verify"], { home: copy })).code).toBe(0);
+      const log = await AuditLog.open(copy);
+      const refused = await run(["audit", "rotate-key"], { home: copy });
+      await log.close();
+      expect({ code: refused.code, says: refused.stderr.includes("AUDIT_UNAVAILABLE") }).toEqual({
+        ...{ code: 69, says: true },
+      });
+    } finally {
+      rmSync(copy, { recursive: true });
+    }
+  });
+
   test("verify trusts the pinned key only, and calls an empty history empty", async () => {
     const { keys } = evidenceLayout(home);
     expect((await mvmctl("audit", "verify", "--key", join(keys, "audit.pub"))).code).toBe(0);

@@ -1,6 +1,6 @@
 export { sha256 } from "./canonical/digest.js";
 export { canonicalJson, parseCanonical, type Json } from "./canonical/json.js";
-export { AuditLog, type AuditLogOptions } from "./chain/audit-log.js";
+export { AuditLog, type AuditLogOptions, type ChainState } from "./chain/audit-log.js";
 export { realDisk, type Disk } from "./chain/disk.js";
 export {
   closes,
@@ -26,7 +26,8 @@ export {
   type SigningKey,
 } from "./keys/key-files.js";
 export { keyId, parsePublicKey, publicPem } from "./keys/key-id.js";
-export { rotateKey } from "./keys/rotation.js";
+export { rotateAndRecord } from "./keys/rotate.js";
+export { rotateKey, type Rotated } from "./keys/rotation.js";
 export { evidenceLayout, headName, logName, type EvidenceLayout } from "./layout.js";
 export { findEntry, followEntries, lastEntries } from "./read/entries.js";
 export { argvDigest } from "./receipt/argv-digest.js";

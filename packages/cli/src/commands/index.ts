@@ -68,6 +68,7 @@ export const registry: Registry = {
     tail: verb(() => import("./audit/tail.js")),
     verify: verb(() => import("./audit/verify.js")),
     show: verb(() => import("./audit/show.js")),
+    "rotate-key": verb(() => import("./audit/rotate-key.js")),
   }),
   receipt: group("Verify what a run proves", {
     verify: verb(() => import("./receipt/verify.js")),

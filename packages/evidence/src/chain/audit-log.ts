@@ -18,6 +18,13 @@ export interface AuditLogOptions {
   readonly waitSeconds?: number;
 }
 
+/** How far a chain is. */
+export interface ChainState {
+  /** The last entry's number; 0 for none. */
+  readonly entries: number;
+  readonly keyId: string;
+}
+
 /** Every chain of a state root, for the one process that writes them. Tenants are separate chains. */
 export class AuditLog {
   private closed = false;
@@ -71,6 +78,11 @@ export class AuditLog {
     } catch (error) {
       return error as Error;
     }
+  }
+
+  /** Entries of a tenant's chain, and the key that signs it. */
+  async state(tenant: string): Promise<ChainState> {
+    return { entries: (await this.chain(tenant)).size, keyId: this.key.id };
   }
 
   /** Waits for what is on its way, closes the chains and gives the lock back. Idempotent. */

@@ -41,30 +41,38 @@ export function endorsedKey(data: Readonly<Record<string, Json>>, trusted: KeyOb
   }
 }
 
+/** Ids of a key that was replaced and of the one in its place. */
+export interface Rotated {
+  readonly from: string;
+  readonly to: string;
+}
+
 /**
  * Replaces a signing key. The old public key is kept in `keys/old`, with the old key's endorsement of the new one; every
  * chain records the change when it is opened next.
  * @throws {SandboxDependencyError} code AUDIT_UNAVAILABLE: a daemon is using the keys
- * @returns ids of the old and the new key
  */
-export function rotateKey(home: string, purpose: KeyPurpose): { readonly from: string; readonly to: string } {
+export function rotateKey(home: string, purpose: KeyPurpose): Rotated {
   const { audit, lock, keys } = evidenceLayout(home);
   mkdirSync(audit, { recursive: true, mode: 0o700 });
   const held = takeLock(lock, 0);
   try {
-    const old = openSigningKey(keys, purpose);
-    const pem = newKeyPem();
-    const fresh = createPrivateKey(pem);
-    keepOldKey(keys, purpose, createPublicKey(old.key));
-    const path = endorsementPath(keys, purpose, old.id);
-    // A rotation that died before the new key was in place left its word for a key that nobody has.
-    rmSync(path, { force: true });
-    createFile(path, canonicalJson(endorse(old.key, fresh, purpose)), 0o644);
-    makePrivate(join(keys, `${purpose}.key`), () => pem);
-    return { from: old.id, to: openSigningKey(keys, purpose).id };
+    return replaceKey(keys, purpose, newKeyPem());
   } finally {
     closeSync(held);
   }
+}
+
+/** The caller holds the lock of the state root's evidence. */
+export function replaceKey(keys: string, purpose: KeyPurpose, pem: string): Rotated {
+  const old = openSigningKey(keys, purpose);
+  keepOldKey(keys, purpose, createPublicKey(old.key));
+  const path = endorsementPath(keys, purpose, old.id);
+  // A rotation that died before the new key was in place left its word for a key that nobody has.
+  rmSync(path, { force: true });
+  createFile(path, canonicalJson(endorse(old.key, createPrivateKey(pem), purpose)), 0o644);
+  makePrivate(join(keys, `${purpose}.key`), () => pem);
+  return { from: old.id, to: openSigningKey(keys, purpose).id };
 }
 
 /** The kept endorsement of a key's successor; undefined when the key was replaced by other means. */

@@ -1,10 +1,16 @@
+import { createPublicKey } from "node:crypto";
 import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { headText, parseHead, signHead } from "../../src/chain/head.js";
 import { openSigningKey, readPublicKeys } from "../../src/keys/key-files.js";
-import { rotateKey } from "../../src/keys/rotation.js";
+import type { Json } from "../../src/canonical/json.js";
+import { rotateAndRecord } from "../../src/keys/rotate.js";
+import { endorsedKey, rotateKey } from "../../src/keys/rotation.js";
+import { envelopeText, signReceipt } from "../../src/receipt/envelope.js";
+import { verifyReceipt } from "../../src/receipt/verify.js";
 import { verifyChain } from "../../src/verify/chain.js";
+import { statement } from "../fixture/receipt.js";
 import { actor, notes, Scene, tenant } from "../fixture/scene.js";
 
 describe("A-15 a key that is replaced", () => {
@@ -39,10 +45,34 @@ describe("A-15 a key that is replaced", () => {
     expect(await scene.verify()).toMatchObject({ ok: false, reason: "head_signature" });
   });
 
+  it("of receipts is replaced with a signed entry; what either key signed verifies", async () => {
+    const scene = new Scene();
+    await scene.write(notes(1));
+    const { keys } = scene.layout;
+    const before = openSigningKey(keys, "receipt");
+    const signed = Buffer.from(envelopeText(signReceipt(statement(), before)));
+    const { from, to } = await rotateAndRecord(scene.home, "receipt", actor);
+    const after = openSigningKey(keys, "receipt");
+    expect([from, to]).toEqual([before.id, after.id]);
+    const entry = JSON.parse(scene.lines().at(-1) ?? "") as { event: string; data: Record<string, Json> };
+    expect(entry).toMatchObject({ event: "key.rotated", data: { purpose: "receipt", from, to } });
+    expect(endorsedKey(entry.data, createPublicKey(before.key))?.equals(createPublicKey(after.key))).toBe(true);
+    const { current, old } = readPublicKeys(keys, "receipt");
+    expect(verifyReceipt(signed, [current!, ...old]).ok).toBe(true);
+    expect(verifyReceipt(signed, [current!]).ok).toBe(false);
+    expect(await scene.verify()).toMatchObject({ ok: true });
+    // The chain's own key is another, and goes on.
+    await rotateAndRecord(scene.home, "audit", actor);
+    expect(JSON.parse(scene.lines().at(-1) ?? "")).toMatchObject({ event: "key.rotated", data: { purpose: "audit" } });
+    expect(await scene.verify()).toMatchObject({ ok: true });
+  });
+
   it("is not replaced while a writer uses it", async () => {
     const scene = new Scene();
     const log = await scene.open();
     expect(() => rotateKey(scene.home, "audit")).toThrow(expect.objectContaining({ code: "AUDIT_UNAVAILABLE" }));
+    for (const purpose of ["audit", "receipt"] as const)
+      await expect(rotateAndRecord(scene.home, purpose, actor)).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
     await log.append(tenant, { event: "test.note", actor });
     await log.close();
     expect(await scene.verify()).toMatchObject({ ok: true });

@@ -5,6 +5,7 @@ import {
   evidenceLayout,
   openDigestKey,
   openSigningKey,
+  type ChainState,
   type EntryFacts,
   type SigningKey,
 } from "@mvm/evidence";
@@ -105,6 +106,14 @@ export class Evidence {
     this.pending.add(work);
     void work.finally(() => this.pending.delete(work));
     return work;
+  }
+
+  /** How far the history is. @throws {SandboxDependencyError} code AUDIT_UNAVAILABLE: it cannot be written */
+  async state(): Promise<ChainState> {
+    if (this.audit === null) throw this.refusal();
+    const problem = await this.audit.problem(this.tenant);
+    if (problem !== null) throw problem;
+    return await this.audit.state(this.tenant);
   }
 
   /** Records how a sandbox ends, whoever ends it. */

@@ -8,6 +8,8 @@ import { availableMb } from "../sandboxes/host-memory.js";
 import type { Services } from "../sandboxes/services.js";
 import { listQuarantined } from "../store/quarantine.js";
 
+import { auditCheck, receiptCheck } from "./evidence-checks.js";
+
 /** Free space below which sandboxes will soon fail. Bytes. */
 const lowDiskBytes = 2 * 1024 ** 3;
 const oldestNode = 20;
@@ -23,6 +25,8 @@ export async function doctor(services: Services, refresh: boolean): Promise<Doct
     diskCheck(services.home.root),
     memoryCheck(),
     await policyCheck(services),
+    await auditCheck(services),
+    receiptCheck(services),
     ...keyChecks(services),
     quarantineCheck(services.home.quarantine),
   ];

@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { evidenceLayout, keyId, readPublicKeys } from "@mvm/evidence";
 import type { Check } from "@mvm/protocol";
 import { testDaemon } from "../fixture/daemon.js";
 
@@ -22,4 +23,24 @@ test("doctor tells whether policy is whole and keys are private", async () => {
     status: "fail",
     detail: expect.stringContaining("a.cedar:2") as string,
   });
+});
+
+test("doctor verifies the audit log, and names the keys that sign", async () => {
+  const { home, api } = await testDaemon();
+  const find = async (name: string): Promise<Check | undefined> =>
+    ((await api.json("GET", "/v1/doctor")).body.checks as Check[]).find((check) => check.name === name);
+  await api.lines("POST", "/v1/runs", { sandbox: { profile: "restrictive" }, command: { argv: ["true"] } });
+  const { keys } = evidenceLayout(home);
+  const audit = await find("audit");
+  expect(audit?.status, audit?.detail).toBe("ok");
+  expect(audit?.detail).toMatch(/whole and unchanged, tenant default, last entry [1-9].*log\.jsonl mode 0600/);
+  expect(audit?.detail).toContain(keyId(readPublicKeys(keys, "audit").current!));
+  const receipts = await find("receipts");
+  expect(receipts?.detail).toBe(`signed by ${keyId(readPublicKeys(keys, "receipt").current!)}, 1 kept`);
+  for (const key of ["audit", "receipt"]) expect(await find(`key.${key}.key`)).toMatchObject({ status: "ok" });
+  const log = join(home, "audit/default/log.jsonl");
+  const descriptor = openSync(log, "r+");
+  writeSync(descriptor, "#", readFileSync(log, "utf8").indexOf("sandbox.create"));
+  closeSync(descriptor);
+  expect(await find("audit")).toMatchObject({ status: "fail" });
 });
