@@ -1,9 +1,12 @@
 import { imageError } from "./errors.js";
+import type { ImageConfig } from "./image-config.js";
 
 export interface PackageRecord {
   name: string;
   version: string;
   arch: string;
+  /** Who installed it. Absent: dpkg. */
+  manager?: "pip" | "npm";
 }
 
 /** What is known about one image: `images/<sha256>.json`, beside `images/<sha256>.erofs`. */
@@ -21,6 +24,20 @@ export interface ImageRecord {
   packages: PackageRecord[];
   /** Where the packages came from; addresses carry no credentials. */
   sources: { uri: string; suite: string; component: string }[];
+  /** How its programs want to be run. Absent: nothing special. */
+  config?: ImageConfig;
+  /** How it was built inside a machine. Absent: from the catalogue or from elsewhere. */
+  build?: BuildRecord;
+}
+
+/** What a build inside a machine was made of. */
+export interface BuildRecord {
+  /** Digest of the image it started from. */
+  base: string;
+  /** Hex sha256 of the recipe. */
+  recipe: string;
+  /** Each step as it was written, and the hex sha256 of what decides over it. */
+  steps: { text: string; sha256: string }[];
 }
 
 /** `images/refs/<name>.json`: which digest a name stands for now. */

@@ -82,12 +82,13 @@ export class ImageStore {
   /** Records an image whose file is already in place, and points its name at it. */
   async register(record: ImageRecord): Promise<ResolvedImage> {
     await writeJsonDurably(this.file(record.digest, "json"), record);
-    await writeJsonDurably(join(this.layout.refs, `${record.name}.json`), {
-      schema_version: 1,
-      name: record.name,
-      digest: record.digest,
-    });
+    await this.point(record.name, record.digest);
     return { record, path: this.file(record.digest, "erofs") };
+  }
+
+  /** Points a name at an image that is there. */
+  async point(name: string, digest: string): Promise<void> {
+    await writeJsonDurably(join(this.layout.refs, `${name}.json`), { schema_version: 1, name, digest });
   }
 
   private async digestOf(ref: string): Promise<string> {

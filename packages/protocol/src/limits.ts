@@ -72,6 +72,8 @@ export const limits = {
   userLength: 64,
   /** An image's name or reference. */
   imageLength: 512,
+  /** Packages of one manager named in one build or call. */
+  packagesAtOnce: 256,
   /** Stdin given inside the request; more goes through the stdin call. */
   stdinDataBytes: 4 * MiB,
 

@@ -8,13 +8,16 @@ import {
   ImageRemovedSchema,
 } from "@mvm/protocol/schemas";
 import { catalogue, type ImageRecord } from "@mvm/images";
+import type { Progress } from "../backends/backend.js";
+import { buildInMachine } from "../images/build/build.js";
 import type { ApiContext } from "./context.js";
 import { streamEvents } from "./event-stream.js";
 
 type Ref = { Params: { ref: string } };
 
 /** Images of this home and what can be built. */
-export function imageRoutes(app: FastifyInstance, { services: { images, registry } }: ApiContext): void {
+export function imageRoutes(app: FastifyInstance, { services }: ApiContext): void {
+  const { images, registry } = services;
   app.get("/v1/images", { schema: { response: { 200: ImageListSchema } } }, async () => {
     return { images: (await images.list()).map(({ record }) => imageInfo(record)) };
   });
@@ -39,11 +42,17 @@ export function imageRoutes(app: FastifyInstance, { services: { images, registry
   });
   app.post<{ Body: BuildRequest }>("/v1/images", { schema: { body: BuildRequestSchema } }, (request, reply) =>
     streamEvents(request, reply, "images.build", async (stream) => {
-      const { record } = await images.build(request.body.name, {
-        signal: stream.signal,
-        onProgress: (progress) => void stream.send({ event: "progress", ...progress }),
-      });
-      stream.send({ event: "built", image: imageInfo(record) });
+      const { name, recipe } = request.body;
+      const onProgress = (progress: Progress): void => void stream.send({ event: "progress", ...progress });
+      const options = { signal: stream.signal, onProgress };
+      if (recipe === undefined) {
+        const { record } = await images.build(name, options);
+        stream.send({ event: "built", image: imageInfo(record) });
+      } else {
+        const { image, missed } = await buildInMachine(services, name, recipe, options);
+        const cache = { hit: missed === null, reason: missed };
+        stream.send({ event: "built", image: imageInfo(image.record), cache });
+      }
     }),
   );
 }

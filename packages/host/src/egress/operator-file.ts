@@ -41,7 +41,7 @@ export class OperatorFile {
 
   /** Undefined when the file cannot be used. */
   current(): OperatorNetwork | undefined {
-    const found = this.#paths.map(stat).find((file) => file !== undefined);
+    const found = this.#paths.map(operatorFile).find((file) => file !== undefined);
     const stamp = found === undefined ? "" : found.stamp;
     if (stamp === this.#stamp) return this.#network;
     this.#stamp = stamp;
@@ -63,13 +63,15 @@ export class OperatorFile {
   }
 }
 
-interface Found {
+/** A file of the operator, by what tells it from any other state of itself. */
+export interface Found {
   readonly path: string;
   readonly stamp: string;
   readonly problem: string | undefined;
 }
 
-function stat(path: string): Found | undefined {
+/** Undefined when there is none; its `problem` when it must not be believed. */
+export function operatorFile(path: string): Found | undefined {
   try {
     const file = lstatSync(path);
     const stamp = `${path} ${file.ino} ${file.mtimeMs} ${file.ctimeMs} ${file.size}`;

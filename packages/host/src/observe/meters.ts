@@ -54,7 +54,10 @@ export class Meters {
   }
 
   /** Measures one image build. */
-  build(name: string): { phase(phase: string): void; ended(outcome: { digest: string } | { error: unknown }): void } {
+  build(name: string): {
+    phase(phase: string): void;
+    ended(outcome: { digest: string; hit?: boolean } | { error: unknown }): void;
+  } {
     const build = new Build(name);
     this.recent.push(build);
     if (this.recent.length > keptBuilds) this.recent.shift();
@@ -63,7 +66,8 @@ export class Meters {
       ended: (outcome) => {
         const [digest, result] = "digest" in outcome ? [outcome.digest, "ok"] : [null, resultOf(outcome.error)];
         build.end(digest, result);
-        this.images.add({ result: "miss", ...(digest !== null && { image: prefixOf(digest) }) });
+        const hit = "hit" in outcome && outcome.hit === true;
+        this.images.add({ result: hit ? "hit" : "miss", ...(digest !== null && { image: prefixOf(digest) }) });
         this.imageSeconds.add({ result }, build.durationMs / 1000);
       },
     };

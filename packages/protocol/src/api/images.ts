@@ -1,7 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { limits } from "../limits.js";
 import { ErrorEventSchema, NoticeEventSchema, ProgressEventSchema } from "./events.js";
-import { count, nullable, strict, time } from "./shapes.js";
+import { NetworkPolicySchema } from "./plan-parts.js";
+import { count, env, nullable, path, strict, text, time } from "./shapes.js";
 
 export const ImageInfoSchema = Type.Object(
   {
@@ -24,12 +25,67 @@ export const CatalogueSchema = Type.Object(
   strict,
 );
 export type Catalogue = Static<typeof CatalogueSchema>;
+const reference = Type.String({ minLength: 1, maxLength: limits.imageLength });
+const specs = Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: limits.packagesAtOnce });
+const argv = Type.Array(text, { minItems: 1, maxItems: 1000 });
+/** What `POST /v1/images` builds inside a machine. */
+export const ImageBuildRecipeSchema = Type.Object(
+  {
+    /** Image to start from; a Dockerfile names its own. */
+    from: Type.Optional(reference),
+    /** Read by the daemon, on this host. */
+    dockerfile: Type.Optional(
+      Type.Object(
+        {
+          context: path,
+          /** Default: `Dockerfile` of the context. */
+          file: Type.Optional(path),
+          build_args: Type.Optional(env),
+          /** The stage to build; default: the last one. */
+          target: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+        },
+        strict,
+      ),
+    ),
+    packages: Type.Optional(Type.Object({ pip: Type.Optional(specs), npm: Type.Optional(specs) }, strict)),
+    /** What the build's commands may reach besides the package indexes. */
+    network: Type.Optional(NetworkPolicySchema),
+    /** What runs before the template is saved. */
+    warm: Type.Optional(
+      Type.Object(
+        {
+          run: Type.Optional(Type.Array(argv, { maxItems: 64 })),
+          serve: Type.Optional(argv),
+          ready: Type.Optional(argv),
+        },
+        strict,
+      ),
+    ),
+    /** Whether a result of the same recipe may be taken. Default: true. */
+    cache: Type.Optional(Type.Boolean()),
+    cpu: Type.Optional(Type.Integer({ minimum: limits.cpuMin, maximum: limits.cpuMax })),
+    /** Default: 1024. */
+    memory_mb: Type.Optional(Type.Integer({ minimum: limits.memoryMinMb, maximum: limits.memoryMaxMb })),
+    disk_mb: Type.Optional(Type.Integer({ minimum: limits.diskMinMb, maximum: limits.diskMaxMb })),
+  },
+  strict,
+);
+export type ImageBuildRecipe = Static<typeof ImageBuildRecipeSchema>;
+/** Without a recipe `name` is one of the catalogue. */
 export const BuildRequestSchema = Type.Object(
-  { name: Type.String({ minLength: 1, maxLength: limits.imageLength }) },
+  { name: reference, recipe: Type.Optional(ImageBuildRecipeSchema) },
   strict,
 );
 export type BuildRequest = Static<typeof BuildRequestSchema>;
-export const BuiltEventSchema = Type.Object({ event: Type.Literal("built"), image: ImageInfoSchema }, strict);
+export const BuiltEventSchema = Type.Object(
+  {
+    event: Type.Literal("built"),
+    image: ImageInfoSchema,
+    /** Whether the result of an earlier build was taken, and if not, why. Absent for the catalogue. */
+    cache: Type.Optional(Type.Object({ hit: Type.Boolean(), reason: nullable(Type.String()) }, strict)),
+  },
+  strict,
+);
 /** Lines of `POST /v1/images`. */
 export const BuildEventSchema = Type.Union([
   ProgressEventSchema,

@@ -1,41 +1,63 @@
-import type { BuildStreamEvent, ImageInfo } from "@mvm/protocol";
+import type { BuildStreamEvent } from "@mvm/protocol";
 import { createError } from "@mvm/protocol/errors";
-import { imageRef } from "../../args/image-ref.js";
-import { command, word } from "../../command/define.js";
+import { text } from "../../args/text.js";
+import { command, optionalWord } from "../../command/define.js";
+import { buildRequest, recipeOptions } from "../../image/recipe.js";
 import { printable } from "../../render/escape.js";
 import { bytes } from "../../render/units.js";
 import { narrator } from "../../stream/notices.js";
 
+type Built = Extract<BuildStreamEvent, { event: "built" }>;
+
 export default command({
-  summary: "Build an image of the catalogue and its template",
-  positionals: [word("NAME", imageRef, "Name in the catalogue; `image ls --catalogue` lists them")],
-  options: {},
-  examples: [["image build node", "Builds the node image"]],
-  run: async ({ words: [name] }, context) => {
+  summary: "Build an image: of the catalogue, with packages, or from a Dockerfile",
+  description: [
+    "Whatever a build runs, runs inside a machine of its own, which reaches the package indexes and the hosts of --allow-host and nothing else. The same build again takes what was built before.",
+  ],
+  positionals: [
+    optionalWord(
+      "NAME|CONTEXT",
+      text("NAME|CONTEXT"),
+      "Name in the catalogue, or the directory a Dockerfile copies from",
+    ),
+  ],
+  options: recipeOptions,
+  examples: [
+    ["image build node", "Builds the node image of the catalogue"],
+    ["image build --from python --pip 'requests==2.*' --tag web", "Adds a package to the python image"],
+    ["image build -f Dockerfile . --tag app", "Builds what a Dockerfile says"],
+  ],
+  jsonLines: true,
+  run: async ({ words: [word], options }, context) => {
+    const request = buildRequest(word, options);
     const daemon = await context.daemon();
     const tell = narrator(context);
-    let image: ImageInfo | undefined;
+    let built: Built | undefined;
     try {
       for await (const event of daemon.events<BuildStreamEvent>({
         method: "POST",
         path: "/images",
         operation: "images.build",
-        json: { name },
+        json: request,
       })) {
-        if (event.event === "built") image = event.image;
-        else await tell.hear(event);
+        if (event.event === "built") built = event;
+        if (context.json) await context.out.jsonLine({ schema_version: 1, ...event });
+        else if (event.event !== "built") await tell.hear(event);
       }
     } finally {
       tell.stop();
     }
-    if (image === undefined) {
+    if (built === undefined) {
       throw createError("OUTCOME_UNKNOWN", {
-        message: `Cannot tell whether image "${name}" was built: the answer ended early`,
+        message: `Cannot tell whether image "${request.name}" was built: the answer ended early`,
       });
     }
-    const built = image;
-    await context.out.result(built, () =>
-      context.quiet ? "" : printable(`${built.name} is built: ${built.digest}, ${bytes(built.size_bytes)}`),
+    if (context.json || context.quiet) return;
+    const { image, cache } = built;
+    const how = cache?.hit === true ? "was built before" : "is built";
+    if (cache?.reason != null) await context.out.note(`not taken from the cache: ${printable(cache.reason)}`);
+    await context.out.stdout.write(
+      `${printable(`${request.name} ${how}: ${image.digest}, ${bytes(image.size_bytes)}`)}\n`,
     );
   },
 });

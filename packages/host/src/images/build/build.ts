@@ -1,0 +1,153 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  BuildCache,
+  catalogue,
+  imageNamePattern,
+  isEmptyConfig,
+  makeBuildTemp,
+  makeImageLayout,
+  openImageStore,
+  type PackageRecord,
+  publishImage,
+  recipeKey,
+  recipeParts,
+  type ResolvedImage,
+  sweepBuildTemps,
+} from "@mvm/images";
+import { type ImageBuildRecipe, InvalidArgumentError } from "@mvm/protocol";
+import type { Progress } from "../../backends/backend.js";
+import type { Services } from "../../sandboxes/services.js";
+import { BuildMachine } from "./machine.js";
+import { packRoot } from "./pack.js";
+import { type PackageSources, packageSources } from "./package-sources.js";
+import { installedPackages } from "./inventory.js";
+import { resolveBuild, type ResolvedBuild } from "./resolve.js";
+import { runSteps } from "./run-steps.js";
+import { type PackingTools, packingTools } from "./tools.js";
+
+/** Memory of a build's machine: installers need more than what they install. MiB. */
+const defaultMemoryMb = 1024;
+
+/** What a build gave, and whether anything had to be done for it. */
+export interface BuiltImage {
+  readonly image: ResolvedImage;
+  /** Why the cache did not have it; null: it had. */
+  readonly missed: string | null;
+}
+
+export interface BuildOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/**
+ * Builds an image inside a machine of its own and points `name` at it. Whatever the build runs, runs in there; the host copies
+ * bytes in and takes one file out, which it checks, hashes and only then names. Killed at any moment it leaves nothing but a
+ * temporary directory, which the next build removes.
+ * @throws {PackageNotAllowedError | PolicyDenied | InvalidArgumentError} before anything runs
+ * @throws {BuildError} naming the step that failed
+ */
+export async function buildInMachine(
+  services: Services,
+  name: string,
+  wanted: ImageBuildRecipe,
+  options: BuildOptions,
+): Promise<BuiltImage> {
+  checkName(name);
+  const meter = services.meters.build(name);
+  const onProgress = (progress: Progress): void => {
+    meter.phase(progress.phase);
+    options.onProgress?.(progress);
+  };
+  try {
+    const built = await cachedOrMade(services, name, wanted, { ...options, onProgress });
+    meter.ended({ digest: built.image.record.digest, hit: built.missed === null });
+    onProgress({ phase: "done", detail: built.image.record.digest });
+    return built;
+  } catch (error) {
+    meter.ended({ error });
+    throw error;
+  }
+}
+
+async function cachedOrMade(
+  services: Services,
+  name: string,
+  wanted: ImageBuildRecipe,
+  options: BuildOptions,
+): Promise<BuiltImage> {
+  const home = services.home.root;
+  const layout = await makeImageLayout(home);
+  await sweepBuildTemps(home);
+  const temp = await makeBuildTemp(home);
+  try {
+    options.onProgress?.({ phase: "resolve" });
+    const log = join(layout.logs, `image-${name}.log`);
+    writeFileSync(log, "", { mode: 0o600 });
+    const place = { directory: temp.path, log };
+    const sources = packageSources(services.home.policy);
+    const plan = await resolveBuild(services, wanted, { ...options, ...place, sources });
+    const tools = await packingTools();
+    const parts = recipeParts(plan.recipe, tools.sha256);
+    const store = openImageStore(home);
+    const cache = new BuildCache(layout, store);
+    const known = await cache.look(name, parts, wanted.cache !== false);
+    if ("image" in known) {
+      await store.point(name, known.image.record.digest);
+      await cache.remember(name, parts, known.image.record.digest);
+      return { image: known.image, missed: null };
+    }
+    options.onProgress?.({ phase: "cache", detail: `not there: ${known.reason}` });
+    const file = join(temp.path, "root.erofs");
+    const packages = await make(services, name, wanted, plan, { ...options, ...place, sources, tools, file });
+    options.onProgress?.({ phase: "check" });
+    const { record } = plan.base;
+    const image = await publishImage(layout, file, {
+      name,
+      created_at: new Date().toISOString(),
+      suite: record.suite,
+      architecture: record.architecture,
+      packages,
+      sources: record.sources,
+      ...(isEmptyConfig(plan.recipe.config) ? {} : { config: plan.recipe.config }),
+      build: { base: record.digest, recipe: recipeKey(parts), steps: [...parts.steps] },
+    });
+    await cache.remember(name, parts, image.record.digest);
+    return { image, missed: known.reason };
+  } finally {
+    await temp.remove();
+  }
+}
+
+/** Runs the steps in a machine and takes its root out to `file`. Returns what is installed in it. */
+async function make(
+  services: Services,
+  name: string,
+  wanted: ImageBuildRecipe,
+  { recipe, network, base }: ResolvedBuild,
+  options: BuildOptions & { log: string; sources: PackageSources; tools: PackingTools; file: string },
+): Promise<PackageRecord[]> {
+  const { signal, onProgress } = options;
+  const { cpu, memory_mb = defaultMemoryMb, disk_mb } = wanted;
+  const size = { memory_mb, ...(cpu !== undefined && { cpu }), ...(disk_mb !== undefined && { disk_mb }) };
+  const image = `${base.record.name}@${recipe.base}`;
+  const machine = await BuildMachine.open(services, { name, image, network, size, signal, onProgress });
+  try {
+    await runSteps(machine, recipe.steps, { log: options.log, packages: options.sources, onProgress });
+    const packages = await installedPackages(machine);
+    await packRoot(machine, options.tools, recipe.config, options.file, onProgress);
+    return packages;
+  } finally {
+    await machine.close();
+  }
+}
+
+function checkName(name: string): void {
+  if (imageNamePattern.test(name) && catalogue.every((entry) => entry.name !== name)) return;
+  throw new InvalidArgumentError({
+    message: `Cannot name the image "${name.slice(0, 64)}": it has to be a name of its own`,
+    hint: "Lower-case letters, digits, dots, dashes and underscores; names of the catalogue are taken",
+    context: { pointer: "/name" },
+  });
+}

@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ImageBuildRecipe } from "@mvm/protocol";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { makeAuthority, operatorNetwork, type Outside, serveHttps } from "../support/outside.js";
+import { makeRegistries } from "../support/registries.js";
+import { machinesGone } from "../support/daemon.js";
+import { text, useScene } from "../support/scene.js";
+
+const scene = useScene();
+const authority = makeAuthority(["pypi.test", "npm.test"]);
+const registries = makeRegistries();
+let server: Outside;
+
+beforeAll(async () => {
+  server = await serveHttps(authority, registries.listener);
+  const here = `127.0.0.1:${server.port}`;
+  operatorNetwork(scene.home, { overrides: { "pypi.test": here, "npm.test": here } });
+  const ca = join(scene.home, "policy", "ca.pem");
+  writeFileSync(ca, authority.ca);
+  const packages = { pip: { allow: ["Tiny"], index: "https://pypi.test/simple/", ca } };
+  writeFileSync(join(scene.home, "policy", "packages.json"), JSON.stringify(packages), { mode: 0o600 });
+  // The daemon is there before a build is asked for.
+  await scene.sandbox({ image: "minimal" });
+});
+afterAll(async () => {
+  await server.close();
+  registries.remove();
+});
+
+/** Machines of the size the tests have a template for. */
+const size = { memory_mb: 512 } as const;
+
+async function build(name: string, recipe: ImageBuildRecipe) {
+  const lines = await scene.api.lines("POST", "/v1/images", { name, recipe });
+  const last = lines.at(-1)!;
+  const phases = lines.filter(({ event }) => event === "progress").map((line): string => line["phase"]);
+  return { phases, digest: last["image"]?.digest, cache: last["cache"], error: last["error"] };
+}
+
+const names = (): string[] => readdirSync(join(scene.home, "images", "refs")).sort();
+const temporary = (): string[] => readdirSync(join(scene.home, "tmp")).filter((name) => name.startsWith("build-"));
+
+it("a package outside of the list is refused before anything runs", async () => {
+  const { error } = await build("bad", { from: "python", packages: { pip: ["tiny", "tinny"] } });
+  expect(error).toMatchObject({ name: "PackageNotAllowedError", code: "PACKAGE_NOT_ALLOWED" });
+  expect(error.message).toContain("tinny");
+  expect(server.connections).toBe(0);
+  expect(names()).not.toContain("bad.json");
+});
+
+it("a package of pip: built in a machine, pinned in the record, and taken from the cache the second time", async () => {
+  const recipe = { from: "python", packages: { pip: ["TINY==1.*"] }, ...size };
+  const first = await build("tiny", recipe);
+  expect(first.error).toBeUndefined();
+  expect(first.cache).toEqual({ hit: false, reason: "nothing was built under this name before" });
+  expect(first.phases).toEqual(expect.arrayContaining(["resolve", "packages", "pack", "receive", "check", "done"]));
+  const record = JSON.parse(readFileSync(join(scene.home, "images", `${first.digest.slice(7)}.json`), "utf8"));
+  expect(record.packages).toContainEqual({ name: "tiny", version: "1.0", arch: "all", manager: "pip" });
+  const sandbox = await scene.sandbox({ image: "tiny" });
+  expect(await text(sandbox, "cd / && python3 -c 'import tiny; print(tiny.origin)'")).toBe("a local index");
+  expect(await build("tiny", recipe)).toMatchObject({ digest: first.digest, cache: { hit: true, reason: null } });
+  const { builds } = (await scene.api.json("GET", "/v1/metrics")).body;
+  const recent = builds.recent.filter((one: { name: string }) => one.name === "tiny");
+  expect(recent.map((one: { digest: string }) => one.digest)).toEqual([first.digest, first.digest]);
+}, 300_000);
+
+it("a build that is killed leaves no name, no machine and, after the next one, no file; the same recipe gives one digest", async () => {
+  const recipe = { from: "minimal", cache: false, ...size };
+  const before = names();
+  const answer = await scene.api.open("POST", "/v1/images", { name: "killed", recipe });
+  for (let line = await answer.until("progress"); line["phase"] !== "receive";) line = await answer.until("progress");
+  process.kill(scene.daemon(), "SIGKILL");
+  await expect(answer.until("built")).rejects.toThrow();
+  await machinesGone(scene.home);
+  expect(names()).toEqual(before);
+  expect(temporary()).toHaveLength(1);
+  await scene.sandbox({ image: "minimal" });
+  const first = await build("once", recipe);
+  expect(first.error).toBeUndefined();
+  expect(temporary()).toEqual([]);
+  expect((await build("twice", recipe)).digest).toBe(first.digest);
+}, 300_000);
