@@ -92,7 +92,7 @@ def test_a_client_that_may_not_start_it_says_that_it_does_not_run(home: Path) ->
 def test_a_place_that_others_can_write_to_is_refused(home: Path) -> None:
     paths = home_paths(home)
     home.chmod(0o777)
-    with pytest.raises(SocketAuthError, match="its mode is 0777"):
+    with pytest.raises(VmConfigError, match="others can write to it \\(its mode is 0777\\)"):
         DaemonClient(home=home).json(VERSION)
     home.chmod(0o700)
     paths.run.mkdir(mode=0o755)

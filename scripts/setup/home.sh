@@ -2,13 +2,14 @@
 
 make_home() {
   log=/dev/null
+  [ ! -h "$home" ] || refuse_home "it is a symbolic link"
+  [ ! -e "$home" ] || [ -d "$home" ] || refuse_home "it is not a directory"
   mkdir -p "$(dirname "$home")" 2>/dev/null || true
   [ -e "$home" ] || mkdir -m 0700 "$home" 2>/dev/null || true
-  [ -d "$home" ] || fail "Cannot make the state root $home" "Set MVM_HOME to a directory you can write to"
-  if [ -h "$home" ] || [ ! -O "$home" ] || [ -n "$(find "$home" -maxdepth 0 -perm /022)" ]; then
-    fail "Cannot use the state root $home: it is a symbolic link, someone else's, or writable by others" \
-      "Set MVM_HOME to a directory of your own with mode 0700"
-  fi
-  chmod 0700 "$home"
-  [ -d "$home/logs" ] || mkdir -m 0700 "$home/logs"
+  [ -d "$home" ] || refuse_home "it cannot be made"
+  [ -O "$home" ] || refuse_home "it belongs to another user"
+  [ -z "$(find "$home" -maxdepth 0 -perm /022)" ] || refuse_home "others can write to it"
+  chmod 0700 "$home" 2>/dev/null || true
+  [ -w "$home" ] && { [ -d "$home/logs" ] || mkdir -m 0700 "$home/logs" 2>/dev/null; } ||
+    refuse_home "it cannot be written to"
 }

@@ -45,17 +45,28 @@ fail() { # fail MESSAGE HINT: nothing more can be done here; 69 is "a dependency
     echo "mvmctl: last lines of $log:" >&2
     tail -n 12 "$log" | sed 's/^/  /' >&2
   fi
-  echo "mvmctl: VmDependencyError [VM_DEPENDENCY]: $1" >&2
-  echo "hint: $2" >&2
-  if [ -n "${MVM_SETUP_JSON:-}" ]; then
-    printf '{"schema_version":1,"error":{"name":"VmDependencyError","code":"VM_DEPENDENCY","message":"%s","hint":"%s",' \
-      "$(json_text "$1")" "$(json_text "$2")"
-    printf '"boundary":"backend","retry":"never","outcome":"not_started","operation":"setup",'
-    printf '"sandbox_id":null,"run_id":null,"audit_id":null,"context":{}}}\n'
-  fi
+  report VmDependencyError VM_DEPENDENCY setup "$1" "$2"
   exit 69
 }
 
+refuse_home() { # refuse_home WHY: as the command line and the libraries refuse it
+  report VmConfigError VM_CONFIG setup "Cannot use the state root \"$home\": $1" \
+    "Set MVM_HOME to a directory of your own that nobody else can write to"
+  exit 64
+}
+
+report() { # report CLASS CODE OPERATION MESSAGE HINT: what the command line says of an error, and its document
+  echo "mvmctl: $1 [$2]: $4" >&2
+  echo "hint: $5" >&2
+  [ -n "${MVM_SETUP_JSON:-}" ] || return 0
+  boundary=backend
+  [ "$2" != USAGE ] || boundary=client
+  printf '{"schema_version":1,"error":{"name":"%s","code":"%s","message":"%s","hint":"%s",' \
+    "$1" "$2" "$(json_text "$4")" "$(json_text "$5")"
+  printf '"boundary":"%s","retry":"never","outcome":"not_started","operation":"%s",' "$boundary" "$(json_text "$3")"
+  printf '"sandbox_id":null,"run_id":null,"audit_id":null,"context":{}}}\n'
+}
+
 json_text() {
-  printf %s "$1" | tr '\n\t' '  ' | sed 's/\\/\\\\/g; s/"/\\"/g'
+  printf %s "$1" | tr '\001-\037' '[ *]' | sed 's/\\/\\\\/g; s/"/\\"/g'
 }

@@ -36,6 +36,10 @@ fi
 . "$here/image.sh"
 . "$here/machine.sh"
 
+moved() { # the checkout now holds another commit or other dependencies, or another agent, than when stamp $1 was made
+  [ ! -f "$1" ] || [ "$root/package-lock.json" -nt "$1" ] || [ "$root/.git/logs/HEAD" -nt "$1" ] || [ "$agent" -nt "$1" ]
+}
+
 make_home
 log=$home/logs/setup.log
 : >>"$log"
@@ -63,7 +67,8 @@ if [ "$goal" = machines ]; then
   touch "$stamps/ready.new"
   debian_packages
   guest_agent
-  mv "$stamps/ready.new" "$stamps/ready"
+  # Renewed only for a reason: every other state root counts as set up as long as it is newer than this stamp.
+  if moved "$stamps/ready"; then mv "$stamps/ready.new" "$stamps/ready"; else rm "$stamps/ready.new"; fi
   default_image
   first_machine
   note "ready"

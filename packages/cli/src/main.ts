@@ -50,6 +50,7 @@ function contextOf(globals: Globals): Context {
     out,
     cancellation,
     daemon: async () => (await import("./daemon/connect.js")).connect(options),
+    daemonOfContents: async () => (await import("./daemon/connect.js")).connectToContents(options),
     runningDaemon: async () => (await import("./daemon/connect.js")).connectIfRunning(options),
   };
 }

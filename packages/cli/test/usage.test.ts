@@ -1,5 +1,9 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { documentOf, run } from "./support/cli.js";
+import { documentOf, program, run } from "./support/cli.js";
 import { failure, StandingDaemon } from "./support/standing-daemon.js";
 
 let home = "";
@@ -114,6 +118,63 @@ test("a stack is shown only with --debug", async () => {
 
 test("a state root that others can write to is refused", async () => {
   const ran = await run(["ls", "--json"], { home: "/tmp" });
-  expect(documentOf(ran).error?.name).toBe("SocketAuthError");
-  expect(ran.code).toBe(74);
+  expect(documentOf(ran).error?.name).toBe("VmConfigError");
+  expect(ran.code).toBe(64);
+});
+
+test("help is a verb, alone and with another", async () => {
+  const overview = (await run(["--help"])).stdout.toString();
+  expect((await run(["help"])).stdout.toString()).toBe(overview);
+  expect((await run(["help", "exec"])).stdout.toString()).toContain("Usage: mvmctl exec [OPTIONS] NAME -- ARGV…");
+  expect((await run(["help", "fs"])).stdout.toString()).toContain("Usage: mvmctl fs VERB");
+  const wrong = await run(["help", "bogus", "--json"]);
+  expect({ code: wrong.code, error: documentOf(wrong).error?.code }).toEqual({ code: 64, error: "USAGE" });
+});
+
+test("of a removed working directory it is said that it is gone", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "mvm-cwd-"));
+  const script = `rmdir "$PWD"; exec "$0" "$1" cp --json here some:/file`;
+  const { stdout, status } = spawnSync("sh", ["-c", script, process.execPath, program()], {
+    ...{ cwd, encoding: "utf8", env: { ...process.env, MVM_HOME: "/nonexistent" } },
+  });
+  expect(status).toBe(64);
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: "INVALID_ARGUMENT" } });
+  expect(stdout).toContain("the working directory is no longer there");
+});
+
+test("an empty state root is told about without a daemon", async () => {
+  const empty = join(mkdtempSync(join(tmpdir(), "mvm-empty-")), "home");
+  const answers = {
+    ls: { sandboxes: [] },
+    "snapshot ls": { snapshots: [] },
+    "image ls": { images: [] },
+    "pool ls": { pools: [] },
+    "secret ls": { secrets: [] },
+    gc: { removed: [], bytes: 0 },
+    "daemon status": { running: false },
+    "daemon stop": { running: false, stopping: false },
+  };
+  const env = { MVM_DAEMON: "/nonexistent/daemon" };
+  for (const [line, answer] of Object.entries(answers)) {
+    const ran = await run([...line.split(" "), "--json"], { home: empty, env });
+    expect({ line, ...documentOf(ran) }).toMatchObject({ line, ...answer });
+  }
+  for (const line of [
+    "inspect x",
+    "stop x",
+    "destroy x",
+    "exec x -- true",
+    "fs ls x",
+    "logs x",
+    "fork x",
+    "ttl x 1h",
+  ]) {
+    const ran = await run(["--json", ...line.split(" ")], { home: empty, env });
+    expect({ line, code: ran.code, error: documentOf(ran).error?.code }).toEqual({
+      line,
+      code: 69,
+      error: "SANDBOX_NOT_FOUND",
+    });
+  }
+  expect(existsSync(empty)).toBe(false);
 });

@@ -4,6 +4,7 @@ import { nearest } from "./nearest.js";
 import type { Group, Registry, Verb } from "./registry.js";
 import { tokenize, unknownOption } from "./tokens.js";
 
+const root = "mvmctl";
 const rootOptions = {
   ...globalOptions,
   version: { kind: "flag", short: "V", summary: "Print the version" },
@@ -17,7 +18,7 @@ export type Resolved =
 
 /** Finds the verb; global options in front of it are handed on to it. */
 export function resolve(registry: Registry, line: readonly string[]): Resolved {
-  return find(registry, line, "mvmctl", undefined);
+  return find(registry, line, root, undefined);
 }
 
 function find(registry: Registry, line: readonly string[], path: string, inside: Group | undefined): Resolved {
@@ -43,6 +44,8 @@ function find(registry: Registry, line: readonly string[], path: string, inside:
 }
 
 function enter(registry: Registry, typed: string, rest: readonly string[], path: string): Resolved {
+  // What people try first: `help`, and `help VERB`.
+  if (typed === "help" && path === root) return find(registry, [...rest, "--help"], path, undefined);
   let entry = Object.hasOwn(registry, typed) ? registry[typed] : undefined;
   let name = typed;
   if (entry?.kind === "alias") {

@@ -10,13 +10,13 @@ export default command({
   examples: [["gc --dry-run", "Lists what would be removed"]],
   run: async ({ options }, context) => {
     const dryRun = options["dry-run"];
-    const daemon = await context.daemon();
-    const result = await daemon.call<GcResult>({
+    const daemon = await context.daemonOfContents();
+    const result = (await daemon?.call<GcResult>({
       method: "POST",
       path: "/gc",
       operation: "gc",
       json: { dry_run: dryRun },
-    });
+    })) ?? { removed: [], bytes: 0 };
     await context.out.result({ ...result, dry_run: dryRun }, () =>
       context.quiet ? "" : human(result, dryRun, context.out.stdout.columns),
     );

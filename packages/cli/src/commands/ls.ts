@@ -37,13 +37,13 @@ export default command({
   ],
   run: async ({ options }, context) => {
     const query = { tag: options.tag?.join("="), state: options.state };
-    const daemon = await context.daemon();
-    const { sandboxes } = await daemon.call<{ sandboxes: SandboxInfoDocument[] }>({
+    const daemon = await context.daemonOfContents();
+    const { sandboxes } = (await daemon?.call<{ sandboxes: SandboxInfoDocument[] }>({
       method: "GET",
       path: "/sandboxes",
       operation: "sandboxes.list",
       query,
-    });
+    })) ?? { sandboxes: [] };
     await context.out.result({ sandboxes }, () => table(sandboxes, columnsOf(sandboxes), context.out.stdout.columns));
   },
 });

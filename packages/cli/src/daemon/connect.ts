@@ -1,8 +1,9 @@
 import { fromDocument, isSandboxError } from "@mvm/protocol/errors";
-import { DaemonClient, ndjson, type StreamEvent } from "@mvm/sdk/client";
+import { DaemonClient, ndjson, resolveHome, type StreamEvent } from "@mvm/sdk/client";
 import type { Output } from "../output/output.js";
 import { printable } from "../render/escape.js";
 import type { Daemon, DaemonCall } from "./daemon.js";
+import { isUntouched, refuseInUntouched } from "./untouched.js";
 
 /** What a connection needs to know about the command that uses it. */
 export interface ConnectOptions {
@@ -14,6 +15,11 @@ export interface ConnectOptions {
 /** The daemon, started at the first call if it does not run. */
 export function connect(options: ConnectOptions): Daemon {
   return daemonOf(new DaemonClient(), options);
+}
+
+/** The daemon, or null where none runs and the state root holds nothing. */
+export async function connectToContents(options: ConnectOptions): Promise<Daemon | null> {
+  return isUntouched(resolveHome()) ? await connectIfRunning(options) : connect(options);
 }
 
 /** The daemon if it runs; null otherwise. */
@@ -30,6 +36,7 @@ export async function connectIfRunning(options: ConnectOptions): Promise<Daemon 
 
 function daemonOf(client: DaemonClient, { debug, out, signal }: ConnectOptions): Daemon {
   const prepared = (call: DaemonCall) => {
+    refuseInUntouched(client.paths.home, call.path, call.operation);
     if (debug) void out.aside(`mvmctl: debug: ${call.method} ${printable(call.path)}\n`);
     return { ...call, signal };
   };

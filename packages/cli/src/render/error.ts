@@ -4,6 +4,13 @@ import { printable } from "./escape.js";
 /** What is shown for anything that was thrown: an error of the table, or `INTERNAL` for a defect of this program. */
 export function asSandboxError(thrown: unknown): SandboxError {
   if (isSandboxError(thrown)) return thrown;
+  if ((thrown as NodeJS.ErrnoException | undefined)?.syscall === "uv_cwd") {
+    return createError("INVALID_ARGUMENT", {
+      message: "Cannot find what a relative path means: the working directory is no longer there",
+      hint: "Change to a directory that exists, or name absolute paths",
+      cause: thrown,
+    });
+  }
   const errno = (thrown as NodeJS.ErrnoException | undefined)?.code;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return createError("INTERNAL", {

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, realpathSync, type Stats } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { isSandboxError, SocketAuthError, VmConfigError } from "@mvm/protocol/errors";
@@ -26,8 +26,8 @@ export function stateRoot(env: Readonly<Record<string, string | undefined>>): st
 /**
  * Makes the state root if there is none, refuses one that others could have prepared or can change, and makes its
  * directories, all 0700. Sets the umask of the process, so that everything made later is private too.
- * @throws {SocketAuthError} the directory cannot be trusted
- * @throws {VmConfigError} the path cannot hold the daemon's socket, or the file system refuses it
+ * @throws {VmConfigError} the state root cannot be trusted, cannot hold the daemon's socket, or the file system refuses it
+ * @throws {SocketAuthError} a directory in it cannot be trusted
  */
 export function openHome(root: string): HomeLayout {
   process.umask(0o077);
@@ -41,10 +41,11 @@ export function openHome(root: string): HomeLayout {
   }
   try {
     mkdirSync(dirname(root), { recursive: true });
-    makePrivate(root);
-    checkAncestors(dirname(realpathSync(root)));
+    makePrivate(root, root);
+    accessSync(root, constants.W_OK | constants.X_OK);
+    checkAncestors(root, dirname(realpathSync(root)));
     for (const directory of [layout.run, layout.sandboxes, layout.quarantine, layout.logs, layout.temporary]) {
-      makePrivate(directory);
+      makePrivate(directory, root);
     }
   } catch (error) {
     throw isSandboxError(error) ? error : unusable(root, error as NodeJS.ErrnoException);
@@ -61,7 +62,14 @@ function unusable(root: string, cause: NodeJS.ErrnoException): VmConfigError {
   });
 }
 
-function makePrivate(directory: string): void {
+function unusableRoot(root: string, why: string): VmConfigError {
+  return new VmConfigError({
+    message: `Cannot use the state root "${root}": ${why}`,
+    hint: "Set MVM_HOME to a directory of your own that nobody else can write to",
+  });
+}
+
+function makePrivate(directory: string, root: string): void {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
@@ -69,24 +77,26 @@ function makePrivate(directory: string): void {
   }
   const at = lstatSync(directory);
   const problem = distrust(at);
-  if (problem !== undefined) throw untrusted(directory, problem, at.uid);
+  if (problem !== undefined)
+    throw directory === root ? unusableRoot(root, problem) : untrusted(directory, problem, at.uid);
   if ((at.mode & 0o077) !== 0) chmodSync(directory, 0o700);
 }
 
 function distrust(at: Stats): string | undefined {
   if (at.isSymbolicLink()) return "it is a symbolic link";
   if (!at.isDirectory()) return "it is not a directory";
-  if (at.uid !== process.geteuid?.()) return `it belongs to user ${at.uid}`;
-  if ((at.mode & 0o022) !== 0) return `others can write to it (mode ${(at.mode & 0o7777).toString(8)})`;
+  if (at.uid !== process.geteuid?.()) return `it belongs to another user (${at.uid}, not ${process.geteuid?.()})`;
+  if ((at.mode & 0o022) !== 0)
+    return `others can write to it (its mode is ${(at.mode & 0o7777).toString(8).padStart(4, "0")})`;
   return undefined;
 }
 
 /** Whoever can write to a directory above can move the root away and put another in its place; /tmp's sticky bit prevents that. */
-function checkAncestors(from: string): void {
+function checkAncestors(root: string, from: string): void {
   for (let directory = from; ; directory = dirname(directory)) {
     const at = lstatSync(directory);
     if ((at.mode & 0o002) !== 0 && (at.mode & 0o1000) === 0)
-      throw untrusted(directory, "every user can write to it", at.uid);
+      throw unusableRoot(root, `every user can write to "${directory}" above it`);
     if (directory === dirname(directory)) return;
   }
 }

@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import type { Readable } from "node:stream";
-import { Timeout, toSandboxError } from "@mvm/protocol";
+import { createError, type SandboxError, Timeout, toSandboxError } from "@mvm/protocol";
 import { type Call, isIdempotent, target } from "./call.js";
 import { watchSilence } from "./liveness.js";
 
@@ -24,10 +24,29 @@ export function timedOut(call: Call, timeoutMs: number, dispatched: boolean): Ti
   });
 }
 
+const lost = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ERR_STREAM_PREMATURE_CLOSE"]);
+
+/** What a broken connection means: the daemon never closes one before it has answered. */
+function daemonEnded(error: unknown, call: Call): SandboxError {
+  const idempotent = isIdempotent(call);
+  return createError(idempotent ? "TRANSPORT_FAILED" : "OUTCOME_UNKNOWN", {
+    message: `Cannot finish ${call.operation}: the daemon ended, or was ended, before it had answered`,
+    hint: idempotent
+      ? "Try again: that starts the daemon"
+      : "Sandboxes that were not detached have ended with it. Look up what happened with `mvmctl audit tail`, then try again: that starts the daemon",
+    outcome: "unknown",
+    operation: call.operation,
+    sandboxId: call.sandboxId ?? null,
+    cause: error,
+    ...(idempotent && { retry: "safe" }),
+  });
+}
+
 /** How an exchange failed, in the terms of mvm; what aborted it keeps its own reason. */
 export function exchangeError(error: unknown, call: Call, dispatched: boolean): unknown {
   if (call.signal?.aborted) return call.signal.reason;
-  return toSandboxError(error, {
+  const met = dispatched && lost.has((error as NodeJS.ErrnoException).code ?? "") ? daemonEnded(error, call) : error;
+  return toSandboxError(met, {
     dispatched,
     operation: call.operation,
     idempotent: isIdempotent(call),

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync } from "node:fs";
 import { deadline, SandboxUnavailable, toSandboxError } from "@mvm/protocol";
 import { daemonEntry, daemonEnvironment } from "./daemon-entry.js";
 import type { HomePaths } from "./home.js";
-import { ensurePrivateDirectory } from "./private-directory.js";
+import { ensurePrivateDirectory, ensureStateRoot } from "./private-directory.js";
 import { probe } from "./probe.js";
 import { checkSocket, checkSocketPath } from "./socket.js";
 
@@ -51,7 +51,7 @@ function attempt(paths: HomePaths, entry: string): Attempt {
 export async function launchDaemon(paths: HomePaths, signal?: AbortSignal): Promise<void> {
   checkSocketPath(paths.socket);
   const entry = daemonEntry();
-  ensurePrivateDirectory(paths.home, "unwritable");
+  ensureStateRoot(paths.home);
   ensurePrivateDirectory(paths.run, "private");
   ensurePrivateDirectory(paths.logs, "unwritable");
   const end = performance.now() + deadline("daemonStart");

@@ -1,6 +1,6 @@
 import { limits, SocketAuthError, VmConfigError } from "@mvm/protocol";
 import type { HomePaths } from "./home.js";
-import { checkDirectory, statusOf } from "./private-directory.js";
+import { checkDirectory, checkStateRoot, statusOf } from "./private-directory.js";
 
 /** Refuses a socket path that `sun_path` cannot hold; the kernel would report it as a socket that is not there. */
 export function checkSocketPath(path: string): void {
@@ -15,14 +15,14 @@ export function checkSocketPath(path: string): void {
 
 /**
  * Checks, before anything is sent, that the socket can only be our own daemon's: the state root and its `run` directory
- * belong to us, are no links and are closed to others, and what lies there is a socket of ours. A daemon that is not
+ * belong to us, are no links and others cannot write to them, and what lies there is a socket of ours. A daemon that is not
  * there is no error: connecting says so. Throws `SocketAuthError` or `VmConfigError`.
  */
 export function checkSocket(paths: HomePaths): void {
   checkSocketPath(paths.socket);
   const home = statusOf(paths.home, "daemon.connect");
   if (home === null) return;
-  checkDirectory(paths.home, home, "unwritable");
+  checkStateRoot(paths.home, home, "daemon.connect");
   const run = statusOf(paths.run, "daemon.connect");
   if (run === null) return;
   checkDirectory(paths.run, run, "private");

@@ -63,6 +63,16 @@ describe("a call", () => {
     expect(await rejection(client.json(get))).toMatchObject({ code: "TRANSPORT_FAILED", retry: "safe" });
   });
 
+  test("whose daemon was killed says that, and what to do", async () => {
+    const client = await clientOf((request) => void request.socket.destroy());
+    const error = await rejection(client.json(post));
+    expect(error).toMatchObject({ name: "OutcomeUnknownError" });
+    expect(String(error)).toContain(": the daemon ended, or was ended, before it had answered");
+    expect((error as { hint: string }).hint).toMatch(
+      /have ended with it\. Look up .* `mvmctl audit tail`, then try again/,
+    );
+  });
+
   test("to a hung daemon ends at its deadline", async () => {
     const client = await clientOf(() => undefined, { requestTimeoutMs: 100 });
     const began = performance.now();
@@ -116,6 +126,7 @@ describe("a stream", () => {
     await stream.next();
     const error = await rejection(stream.next());
     expect(isSandboxError(error) && error.boundary).toBe("transport");
+    expect(String(error)).toContain("the daemon ended");
   });
 
   test("closes its connection when the loop is left", async () => {

@@ -18,12 +18,12 @@ describe("ensurePrivateDirectory", () => {
   test("fails where the kernel makes no directories, instead of never returning", async () => {
     const cli = join(import.meta.dirname, "../../../cli/dist/mvmctl.js");
     const env = { ...process.env, MVM_HOME: "/proc/nope" };
-    const failure = await promisify(execFile)(process.execPath, [cli, "ls"], {
+    const failure = await promisify(execFile)(process.execPath, [cli, "daemon", "start"], {
       env,
       timeout: 20_000,
       killSignal: "SIGKILL",
     }).catch((error: unknown) => error as { code: number; killed: boolean; stderr: string });
     expect(failure).toMatchObject({ killed: false });
-    expect(failure.stderr).toMatch(/^mvmctl: /);
+    expect(failure.stderr).toMatch(/^mvmctl: VmConfigError .*Cannot use the state root .*it cannot be made/);
   });
 });

@@ -10,7 +10,7 @@ from mvm import limits
 from mvm.client.daemon_entry import LOCK_HELD, daemon_command
 from mvm.client.daemon_process import start_daemon
 from mvm.client.home import HomePaths
-from mvm.client.private_directory import check_socket, check_socket_path, ensure_private_directory
+from mvm.client.private_directory import check_socket, check_socket_path, ensure_private_directory, ensure_state_root
 from mvm.drivers import asynchronous as driver
 from mvm.errors import SandboxUnavailable
 
@@ -35,7 +35,7 @@ async def launch_daemon(paths: HomePaths) -> None:
     ``SandboxUnavailable`` at the deadline, or as soon as a daemon of ours ended by itself.
     """
     check_socket_path(paths.socket)
-    ensure_private_directory(paths.home, "unwritable")
+    ensure_state_root(paths.home)
     ensure_private_directory(paths.run, "private")
     ensure_private_directory(paths.logs, "unwritable")
     command = daemon_command(paths)

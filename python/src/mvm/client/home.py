@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mvm.errors import VmConfigError
+
 
 def resolve_home(environment: Mapping[str, str] = os.environ) -> Path:
     """``$MVM_HOME``, else ``$XDG_DATA_HOME/mvm``, else ``~/.local/share/mvm``. Absolute; nothing is created."""
@@ -14,7 +16,13 @@ def resolve_home(environment: Mapping[str, str] = os.environ) -> Path:
         return _absolute(environment["MVM_HOME"])
     if environment.get("XDG_DATA_HOME"):
         return _absolute(environment["XDG_DATA_HOME"]) / "mvm"
-    return Path.home() / ".local" / "share" / "mvm"
+    try:
+        return Path.home() / ".local" / "share" / "mvm"
+    except RuntimeError as error:
+        raise VmConfigError(
+            "Cannot find the state root: neither MVM_HOME nor HOME is set, and this user has no home directory",
+            hint="Set MVM_HOME",
+        ) from error
 
 
 def _absolute(path: str) -> Path:

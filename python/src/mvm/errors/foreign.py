@@ -11,6 +11,13 @@ from mvm.errors.row import Outcome, Retry
 _LOST = {errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ENOTCONN}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT}
 
+_ENDED = "the daemon ended, or was ended, before it had answered"
+_AGAIN = "Try again: that starts the daemon"
+_LOOK_UP = (
+    "Sandboxes that were not detached have ended with it. "
+    "Look up what happened with `mvmctl audit tail`, then try again: that starts the daemon"
+)
+
 
 def _cause(error: BaseException) -> BaseException:
     """The system's error under those of the libraries that passed it on."""
@@ -46,9 +53,13 @@ def to_sandbox_error(
     retry: Retry | None = "safe" if code == "TRANSPORT_FAILED" and (not dispatched or idempotent) else None
     outcome: Outcome = "unknown" if dispatched else "not_started"
     name = errno.errorcode.get(cause.errno or 0) if isinstance(cause, OSError) else None
+    # The daemon never closes a connection before it has answered.
+    ended = dispatched and code in ("OUTCOME_UNKNOWN", "TRANSPORT_FAILED")
+    what = _ENDED if ended else str(cause) or type(cause).__name__
     made = error_classes[error_row(code).error_class](
-        f"Cannot finish {operation}: {str(cause) or type(cause).__name__}"[:600],
+        f"Cannot finish {operation}: {what}"[:600],
         code=code,
+        hint=(_AGAIN if idempotent else _LOOK_UP) if ended else None,
         retry=retry,
         outcome=outcome,
         operation=operation,

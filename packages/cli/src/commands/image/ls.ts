@@ -12,9 +12,9 @@ export default command({
     ["image ls --catalogue", "Lists what `image build` can build"],
   ],
   run: async ({ options }, context) => {
-    const daemon = await context.daemon();
     const width = context.out.stdout.columns;
     if (options.catalogue) {
+      const daemon = await context.daemon();
       const { images } = await daemon.call<Catalogue>({
         method: "GET",
         path: "/catalogue",
@@ -26,11 +26,12 @@ export default command({
       ];
       return context.out.result({ images }, () => table(images, columns, width));
     }
-    const { images } = await daemon.call<{ images: ImageInfo[] }>({
+    const daemon = await context.daemonOfContents();
+    const { images } = (await daemon?.call<{ images: ImageInfo[] }>({
       method: "GET",
       path: "/images",
       operation: "images.list",
-    });
+    })) ?? { images: [] };
     const columns: readonly Column<ImageInfo>[] = [
       { heading: "NAME", cell: (image) => image.name, least: 16 },
       { heading: "DIGEST", cell: (image) => image.digest.slice(0, 19), least: "whole", rank: 5 },

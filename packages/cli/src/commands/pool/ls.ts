@@ -9,8 +9,12 @@ export default command({
   options: {},
   examples: [["pool ls", "Shows how many machines wait, and how often one was there when it was needed"]],
   run: async (_input, context) => {
-    const daemon = await context.daemon();
-    const list = await daemon.call<{ pools: PoolInfo[] }>({ method: "GET", path: "/pools", operation: "pools.list" });
+    const daemon = await context.daemonOfContents();
+    const list = (await daemon?.call<{ pools: PoolInfo[] }>({
+      method: "GET",
+      path: "/pools",
+      operation: "pools.list",
+    })) ?? { pools: [] };
     await context.out.result(list, () => table(list.pools, poolColumns, context.out.stdout.columns));
   },
 });

@@ -8,8 +8,10 @@ export default command({
   options: {},
   examples: [["secret ls", "Shows names, hosts and when each was stored"]],
   run: async (_input, context) => {
-    const daemon = await context.daemon();
-    const list = await daemon.call<SecretList>({ method: "GET", path: "/secrets", operation: "secrets.list" });
+    const daemon = await context.daemonOfContents();
+    const list = (await daemon?.call<SecretList>({ method: "GET", path: "/secrets", operation: "secrets.list" })) ?? {
+      secrets: [],
+    };
     await context.out.result(list, () =>
       table(list.secrets, [
         { heading: "NAME", cell: ({ name }) => name },

@@ -9,12 +9,12 @@ export default command({
   options: {},
   examples: [["snapshot ls", "Lists the snapshots, oldest first"]],
   run: async (_input, context) => {
-    const daemon = await context.daemon();
-    const list = await daemon.call<{ snapshots: SnapshotInfo[] }>({
+    const daemon = await context.daemonOfContents();
+    const list = (await daemon?.call<{ snapshots: SnapshotInfo[] }>({
       method: "GET",
       path: "/snapshots",
       operation: "snapshots.list",
-    });
+    })) ?? { snapshots: [] };
     await context.out.result(list, () =>
       table(list.snapshots, snapshotColumns(list.snapshots), context.out.stdout.columns),
     );
