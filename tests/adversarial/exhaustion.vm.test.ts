@@ -44,12 +44,12 @@ describe("R-01 processes and threads without end", () => {
     "R-01 %s is capped, the agent answers meanwhile, and its time limit ends all of it",
     { timeout: 180_000 },
     async (_what, argv, user) => {
-      const bomb = sandbox.commands.run(argv, { user, timeoutSeconds: 6 });
+      const bomb = await sandbox.commands.start(argv, { user, timeoutSeconds: 6 });
       const during = await sandbox.metrics();
       expect(during.state).toBe("running");
       const listed = await sandbox.commands.list();
       expect(listed.filter(({ running }) => running)).toHaveLength(1);
-      expect(await bomb).toMatchObject({ timedOut: true });
+      expect(await bomb.wait()).toMatchObject({ timedOut: true });
       await until("the bomb is gone", async () => Number(await text(sandbox, "ls -d /proc/[0-9]* | wc -l")) < 120);
       await alive();
     },
