@@ -30,18 +30,21 @@ missing_packages() {
   need() { command -v "$1" >/dev/null 2>&1 || list="$list $2"; }
   qemu_is_new || list="$list qemu-system-x86"
   need qemu-img qemu-utils
-  need mmdebstrap mmdebstrap
-  need mkfs.erofs erofs-utils
   need mke2fs e2fsprogs
   need bwrap bubblewrap
   need xz xz-utils
   need mount mount
-  if [ "$goal" != packaged ]; then
+  # What a release brought is neither built nor compiled here.
+  if [ -z "${MVM_SETUP_IMAGE:-}" ]; then
+    need mmdebstrap mmdebstrap
+    need mkfs.erofs erofs-utils
+  fi
+  if [ "$goal" != packaged ] && [ -z "${MVM_SETUP_IMAGE:-}" ]; then
     need cargo "$(rust_package)"
     need cc "gcc libc6-dev"
   fi
   # Only someone who is not root builds images in a user namespace.
-  [ "$(id -u)" = 0 ] || need newuidmap uidmap
+  [ "$(id -u)" = 0 ] || [ -n "${MVM_SETUP_IMAGE:-}" ] || need newuidmap uidmap
   # Both come from one source and must be of one version.
   case $list in *qemu-system-x86*) case $list in *qemu-utils*) ;; *) list="$list qemu-utils" ;; esac ;; esac
   echo "${list# }"

@@ -9,7 +9,11 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 goal=$1
 home=$2
-image=python
+# MVM_SETUP_IMAGE: the state root was filled from a release, now or earlier, and this is an image of it
+if [ -z "${MVM_SETUP_IMAGE:-}" ] && [ -f "$home/release.json" ] && [ -f "$home/setup.json" ]; then
+  MVM_SETUP_IMAGE=$(sed -n 's/.*"image":"\([a-z0-9._-]*\)".*/\1/p' "$home/setup.json")
+fi
+image=${MVM_SETUP_IMAGE:-python}
 if [ "$goal" = packaged ]; then
   root=$(cd "$here/.." && pwd)
   stamps=$home

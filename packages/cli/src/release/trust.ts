@@ -16,7 +16,8 @@ export const trustOptions = {
   ),
 };
 
-interface TrustValues {
+/** The values of {@link trustOptions}. */
+export interface TrustValues {
   readonly key?: string | undefined;
   readonly identity?: string | undefined;
   readonly issuer?: string | undefined;
