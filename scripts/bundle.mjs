@@ -31,6 +31,21 @@ const { outputFiles } = await build({
   logLevel: "warning",
 });
 
+// What lets Node run SDK scripts in TypeScript is loaded by another process: a file of its own.
+const loader = await build({
+  entryPoints: { "typescript-loader": join(cli, "src/script/typescript-loader.ts") },
+  outdir: dist,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  write: false,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  external: ["esbuild"],
+  logLevel: "warning",
+});
+outputFiles.push(...loader.outputFiles);
+
 await mkdir(dist, { recursive: true });
 await replace(join(dist, "package.json"), '{ "type": "commonjs" }\n', 0o644);
 for (const { path, contents } of outputFiles) await replace(path, contents, 0o755);

@@ -338,7 +338,15 @@ test("run --mode live runs a script with its mode in the environment", async () 
   writeFileSync(script, "import os, sys; print(os.environ['MVM_SDK_MODE'], sys.argv[1:]); sys.exit(7)");
   const ran = await run(["run", "--mode", "live", script, "--x"]);
   expect([ran.code, ran.stdout.toString()]).toEqual([7, "live ['--x']\n"]);
-  expect((await run(["run", "--mode", "record", script])).code).toBe(78);
+  const typescript = script.replace(".py", ".ts");
+  writeFileSync(
+    typescript,
+    "const words: string[] = process.argv.slice(2);\nconsole.log(words);\nprocess.exitCode = 3;\n",
+  );
+  expect(await run(["run", "--mode", "live", typescript, "x"])).toMatchObject({
+    code: 3,
+    stdout: Buffer.from("[ 'x' ]\n"),
+  });
 });
 
 test("python3 is there for the tests of terminals", () => {

@@ -62,7 +62,7 @@ export type {
   SecretRefDocument,
 } from "./api/plan-parts.js";
 export type { SecretInfo, SecretList, SecretPutBody } from "./api/secrets.js";
-export type { PlanDocument, PolicyDecision, PolicyInfo } from "./api/policy.js";
+export type { PlanDocument, PolicyCheckRequest, PolicyDecision, PolicyInfo } from "./api/policy.js";
 export type { PortForwardBody, PortInfo, PortListDocument } from "./api/ports.js";
 export type { CommandResultDocument } from "./api/results.js";
 export type {

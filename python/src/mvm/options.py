@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypedDict
 
 from mvm.client.call import given
-from mvm.errors import BackendUnsupported
 from mvm.network_policy import NetworkPolicy
 from mvm.secret_ref import SecretRef
 
@@ -147,16 +146,3 @@ def request_body(method: str, known: type, options: Mapping[str, Any], **more: A
         if isinstance(body.get(name), Mapping):
             body[name] = dict(body[name])
     return body
-
-
-def refuse_other_modes() -> None:
-    """Recording needs no machine; running instead what was to be recorded would be worse than not to run."""
-    mode = os.environ.get("MVM_SDK_MODE") or "live"
-    if mode != "live":
-        raise BackendUnsupported(
-            f"Cannot create a sandbox: this version of the SDK has no {mode} mode",
-            hint="Unset MVM_SDK_MODE to run live",
-            backend=mode,
-            feature="sdk mode",
-            operation="sandboxes.create",
-        )

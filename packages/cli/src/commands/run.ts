@@ -9,6 +9,7 @@ import { commandOptions } from "../sandbox/command-options.js";
 import { showDecision } from "../policy/decision.js";
 import { createRequest, defined, sandboxOptions } from "../sandbox/options.js";
 import { usageError } from "../errors.js";
+import { refuseBeside } from "../workload/beside.js";
 import { finishCommand, followCommand } from "../stream/command-events.js";
 import { forwardStdin, stdinKind } from "../stream/stdin.js";
 
@@ -35,6 +36,8 @@ export default command({
   examples: [
     ["run -- python3 -c 'print(6*7)'", "Prints 42"],
     ["run --timeout 10s --memory 1G -- sh -c 'sort | uniq -c' < words.txt", "Pipes a file through the sandbox"],
+    ["run --mode record job.ts", "Prints the workload that the script job.ts would run, without a sandbox"],
+    ["run --mode plan job.py", "Says whether policy admits it, with the hash of its plan, and starts nothing"],
     ["run --workload report.py", "Runs what report.py declares; the module itself is never run on this host"],
     ["run --profile standard --allow-host api.github.com -- python3 fetch.py", "Lets the guest reach one host"],
   ],
@@ -58,21 +61,6 @@ export default command({
     return runCommand(input, context);
   },
 });
-
-/** What is run is what was reviewed: nothing beside the workload changes it. */
-function refuseBeside(values: Readonly<Record<string, unknown>>, argv: readonly string[]): void {
-  const given = Object.entries(values).find(
-    ([name, value]) =>
-      name !== "workload" && name !== "dry-run" && (Array.isArray(value) ? value.length > 0 : Boolean(value)),
-  );
-  const what = given === undefined ? (argv.length > 0 ? "a command" : undefined) : `--${given[0]}`;
-  if (what !== undefined) {
-    throw usageError(
-      `Cannot use ${what} with --workload: the workload says it`,
-      "Change the workload, or leave it out",
-    );
-  }
-}
 
 async function runCommand(
   { options: values, argv }: Input<readonly [], typeof options>,

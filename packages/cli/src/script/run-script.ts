@@ -5,7 +5,7 @@ import { createError } from "@mvm/protocol/errors";
 import { invalidArgument, unsupported, usageError } from "../errors.js";
 import type { Context } from "../output/context.js";
 
-/** Runs an SDK script on the host; what it does in sandboxes is up to the mode. Returns the script's exit code. */
+/** Runs an SDK script on the host; what it does in sandboxes is up to the mode. Returns the exit code. */
 export async function runScript(
   mode: "live" | "plan" | "record",
   argv: readonly string[],
@@ -13,15 +13,28 @@ export async function runScript(
 ): Promise<number> {
   const [script, ...rest] = argv;
   if (script === undefined) throw usageError(`Cannot run in mode ${mode}: no script is given`);
-  if (mode !== "live") {
-    throw unsupported(`mode-${mode}`, `Cannot run a script in mode ${mode}: this version cannot ${mode} scripts yet`);
+  interpreter(script);
+  if (mode === "live") {
+    if (context.json)
+      throw unsupported("mode-live-json", "Cannot use --json with --mode live: the script prints what it likes");
+    return startScript(script, rest, { MVM_SDK_MODE: "live" }, "inherit", context);
   }
+  const { recordScript } = await import("./record-script.js");
+  return recordScript(mode, script, rest, context);
+}
+
+/** Runs the script until it ends; its stdout goes where `stdout` says. Returns its exit code, 128 + n for signal n. */
+export function startScript(
+  script: string,
+  argv: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  stdout: "inherit" | "stderr",
+  context: Context,
+): Promise<number> {
   const [program, ...words] = interpreter(script);
-  if (context.json)
-    throw unsupported("mode-live-json", "Cannot use --json with --mode live: the script prints what it likes");
-  const child = spawn(program, [...words, script, ...rest], {
-    stdio: "inherit",
-    env: { ...process.env, MVM_SDK_MODE: "live" },
+  const child = spawn(program, [...words, script, ...argv], {
+    stdio: ["inherit", stdout === "stderr" ? process.stderr : "inherit", "inherit"],
+    env: { ...process.env, ...environment },
   });
   context.cancellation.signal.addEventListener("abort", () => child.kill("SIGTERM"));
   return new Promise((resolve, reject) => {
@@ -38,10 +51,9 @@ function interpreter(script: string): [program: string, ...words: string[]] {
       return ["python3"];
     case ".js":
     case ".mjs":
-      return [process.execPath];
     case ".ts":
     case ".mts":
-      return typescript();
+      return [process.execPath, "--enable-source-maps", "--import", loader()];
     default:
       throw invalidArgument(
         `Cannot run "${script.slice(0, 128)}" as an SDK script: its name does not end in .ts or .py`,
@@ -49,14 +61,4 @@ function interpreter(script: string): [program: string, ...words: string[]] {
   }
 }
 
-/** Node removes types by itself from 22.6 on. */
-function typescript(): [string, ...string[]] {
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  if (major > 22 || (major === 22 && minor >= 6)) {
-    return [process.execPath, "--experimental-strip-types", "--no-warnings=ExperimentalWarning"];
-  }
-  throw createError("DEPENDENCY_MISSING", {
-    message: `Cannot run a TypeScript file: Node ${process.versions.node} does not read TypeScript`,
-    hint: "Use Node 22.6 or newer, or compile the script to .mjs first",
-  });
-}
+const loader = (): string => new URL("typescript-loader.mjs", import.meta.url).href;

@@ -1,10 +1,4 @@
-import type {
-  CommandRequest,
-  CommandResultDocument,
-  ProcessStreamEvent,
-  RunStreamEvent,
-  SandboxInfoDocument,
-} from "@mvm/protocol";
+import type { CommandRequest, CommandResultDocument, ProcessStreamEvent, RunStreamEvent } from "@mvm/protocol";
 import type { Workload } from "@mvm/protocol/workload";
 import { createError } from "@mvm/protocol/errors";
 import { appOf, commandRequestOf, entrypointRequestOf } from "@mvm/protocol/workload-request";
@@ -15,20 +9,20 @@ import { followCommand } from "../stream/command-events.js";
 type File = NonNullable<ReturnType<typeof appOf>["files"]>[number];
 type Port = { readonly guest: number; readonly host: number; readonly host_address?: string };
 
-/** Refuses a sandbox that was made of another image than the one the workload was reviewed with. */
-export function checkDigest(workload: Workload, sandbox: SandboxInfoDocument): void {
+/** Refuses an image of another digest than the one the workload was reviewed with; null is one that was not built yet. */
+export function checkDigest(workload: Workload, actual: string | null): void {
   const { digest, reference } = appOf(workload).image;
   const bare = (text: string): string => text.replace(/^sha256:/, "");
-  if (digest === undefined || bare(digest) === bare(sandbox.image.digest)) return;
+  if (digest === undefined || actual === null || bare(digest) === bare(actual)) return;
   throw createError("VERIFICATION_FAILED", {
-    message: `Cannot use the image ${JSON.stringify(reference)}: its digest is ${sandbox.image.digest}, not ${digest}`,
+    message: `Cannot use the image ${JSON.stringify(reference)}: its digest is ${actual}, not ${digest}`,
     hint: "Build or pull the image the workload names, or pin this one and review it again",
   });
 }
 
 /**
  * Puts a workload's files into its sandbox, forwards its ports and does its operations, in their order, then its entry
- * point. Returns the last command's result, or that of the first operation that failed: nothing after it is done.
+ * point. Returns the last command's result, or that of the first checked one that failed: nothing after it is done.
  */
 export async function playWorkload(
   workload: Workload,
@@ -46,7 +40,7 @@ export async function playWorkload(
     else if (operation.kind === "command_start") await startCommand(daemon, ref, commandRequestOf(operation));
     else {
       last = await runCommand(daemon, ref, commandRequestOf(operation), context);
-      if (last.exit_code !== 0) return last;
+      if (last.exit_code !== 0 && operation.check !== false) return last;
     }
   }
   const entry = entrypointRequestOf(workload);

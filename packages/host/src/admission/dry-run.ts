@@ -2,16 +2,23 @@ import { type CreateRequest, type PolicyDecision, PolicyDenied } from "@mvm/prot
 import { admit, type AdmissionFacts } from "./admit.js";
 import { planDocument, planSha256 } from "./plan-document.js";
 import { defaultImageName, planOf } from "./plan.js";
+import type { Question } from "./questions.js";
 
 /**
  * What {@link admit} would say, with the plan it would say it of. Starts nothing.
+ * @param later what will be asked of the same plan once it runs
  * @throws {InvalidArgumentError | BackendUnsupported} what is refused for another reason than policy
  */
-export async function dryRun(request: CreateRequest, facts: AdmissionFacts): Promise<PolicyDecision> {
+export async function dryRun(
+  request: CreateRequest,
+  later: readonly Question[],
+  facts: AdmissionFacts,
+): Promise<PolicyDecision> {
   const rest = { schema_version: 1, policy_sha256: facts.policy.sha256 } as const;
   try {
-    const { plan, rules, planSha256: sha256 } = await admit(request, facts);
-    return { ...rest, admitted: true, rules: [...rules], denied: null, plan: planDocument(plan), plan_sha256: sha256 };
+    const { plan, rules: first, planSha256: sha256 } = await admit(request, facts);
+    const rules = [...new Set([...first, ...facts.policy.permit(plan, later)])];
+    return { ...rest, admitted: true, rules, denied: null, plan: planDocument(plan), plan_sha256: sha256 };
   } catch (error) {
     if (!(error instanceof PolicyDenied)) throw error;
     const plan = planOf(request, await facts.digestOf(request.image ?? defaultImageName));

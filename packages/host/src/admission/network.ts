@@ -7,7 +7,7 @@ import { networkQuestions } from "./questions.js";
 export const denyAll: NetworkPolicyDocument = { default: "deny", allow: [] };
 
 /**
- * A policy with each host in its one spelling and each rule once. Pure.
+ * A policy with each host in its one spelling, and each rule once and in its place. Pure.
  * @throws {InvalidArgumentError} a host that cannot be one, or that means something else inside a sandbox
  */
 export function canonicalNetwork(policy: NetworkPolicyDocument = denyAll): NetworkPolicyDocument {
@@ -17,7 +17,9 @@ export function canonicalNetwork(policy: NetworkPolicyDocument = denyAll): Netwo
     return { host, port: rule.port, protocol: rule.protocol };
   });
   const once = new Map(rules.map((rule) => [`${rule.protocol} ${rule.host} ${rule.port}`, rule]));
-  return { default: "deny", allow: [...once.values()] };
+  // In one order: policies that allow the same make plans with the same hash.
+  const sorted = [...once].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { default: "deny", allow: sorted.map(([, rule]) => rule) };
 }
 
 function checkAddress(host: string, protocol: string, index: number): void {

@@ -1,6 +1,6 @@
 import type { PortForwardBody, PortInfo } from "@mvm/protocol";
 import type { Policy } from "../admission/policy.js";
-import { portQuestions } from "../admission/questions.js";
+import { portQuestions, type Question } from "../admission/questions.js";
 import { persist } from "../sandboxes/persist.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import { requireLive, unavailable } from "../sandboxes/state.js";
@@ -14,14 +14,19 @@ import { bindAddress, isLoopback } from "./address.js";
  */
 export async function forwardPort(policy: Policy, sandbox: Sandbox, body: PortForwardBody): Promise<PortInfo> {
   const address = bindAddress(body.host_address);
-  const { host_port: hostPort, guest_port: guestPort } = body;
-  policy.permit(sandbox.plan, portQuestions({ address, hostPort, guestPort }, isLoopback(address)));
+  policy.permit(sandbox.plan, questionsOfForward(body));
   const { session } = requireLive(sandbox, "forward a port of");
   const info = await sandbox.ports.add(session, { ...body, host_address: address });
   if (info === undefined) throw unavailable(sandbox, "forward a port of");
   sandbox.logs.event("port_forwarded", { ...info });
   if (sandbox.detached) keep(sandbox, info);
   return info;
+}
+
+/** What a forwarded port wants of policy. @throws {InvalidArgumentError} the address is none */
+export function questionsOfForward({ host_address, host_port, guest_port }: PortForwardBody): Question[] {
+  const address = bindAddress(host_address);
+  return portQuestions({ address, hostPort: host_port, guestPort: guest_port }, isLoopback(address));
 }
 
 /** Stops forwarding a port of the host. @throws {InvalidArgumentError} code PORT_NOT_FORWARDED */

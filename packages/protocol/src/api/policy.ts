@@ -1,5 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { limits } from "../limits.js";
 import { AccelChoiceSchema, MountSchema, NetworkPolicySchema, ProfileSchema } from "./plan-parts.js";
+import { PortForwardBodySchema } from "./ports.js";
+import { CreateRequestSchema } from "./sandboxes.js";
 import { count, nullable, strict, tags } from "./shapes.js";
 
 const sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
@@ -45,6 +48,16 @@ export const PlanSchema = Type.Object(
   strict,
 );
 export type PlanDocument = Static<typeof PlanSchema>;
+
+/** Body of `POST /v1/policy/check`: that of a create, and the ports that would be forwarded into the sandbox. */
+export const PolicyCheckRequestSchema = Type.Object(
+  {
+    ...CreateRequestSchema.properties,
+    ports: Type.Optional(Type.Array(PortForwardBodySchema, { maxItems: limits.forwards })),
+  },
+  strict,
+);
+export type PolicyCheckRequest = Static<typeof PolicyCheckRequestSchema>;
 
 /** Answer to `POST /v1/policy/check`: what a create with the same body would be told. Nothing was started. */
 export const PolicyDecisionSchema = Type.Object(

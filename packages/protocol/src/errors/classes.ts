@@ -86,7 +86,7 @@ export class EnvVarValidationError extends InvalidArgumentError {
   static override readonly errorName = "EnvVarValidationError";
 }
 
-/** Reading a result that no guest produced, while a script is being recorded. */
+/** Reading a result that no guest produced, or doing what a workload cannot say, while a script is being recorded. */
 export class RecordModeError extends SandboxError {
   static override readonly errorName = "RecordModeError";
 }

@@ -1,10 +1,10 @@
 import { protocolOfPort } from "./rules.js";
-import type { App, Workload } from "./schema.js";
+import type { App, Operation, Workload } from "./schema.js";
 
 type Entrypoint = App["entrypoints"][number];
 type Network = NonNullable<App["network"]>;
 
-/** Where commands run that do not say where. */
+/** Where commands of `user` run that do not say where; those of others run in their own homes. */
 export const defaultWorkingDir = "/home/user";
 
 const orEmpty = <T>(list: readonly T[] | undefined): T[] => [...(list ?? [])];
@@ -27,23 +27,33 @@ function normalApp(app: App): App {
   const { dependencies: _nothing, threat_tier: _default, ...rest } = app;
   return {
     ...rest,
-    entrypoints: app.entrypoints.map(normalEntrypoint),
+    entrypoints: app.entrypoints.map(normalCommand),
     env: app.env ?? {},
     mounts: orEmpty(app.mounts),
     network: normalNetwork(app.network ?? { mode: "none" }),
     profile: app.profile ?? "standard",
     tags: app.tags ?? {},
     files: orEmpty(app.files).sort((a, b) => (a.path < b.path ? -1 : 1)),
-    operations: orEmpty(app.operations).map((operation) =>
-      operation.kind === "command_run" || operation.kind === "command_start"
-        ? { ...operation, env: operation.env ?? {}, working_dir: operation.working_dir ?? defaultWorkingDir }
-        : operation,
-    ),
+    operations: orEmpty(app.operations).map(normalOperation),
   };
 }
 
-function normalEntrypoint(entry: Entrypoint): Entrypoint {
-  return { ...entry, working_dir: entry.working_dir ?? defaultWorkingDir, env: entry.env ?? {} };
+function normalOperation(operation: Operation): Operation {
+  switch (operation.kind) {
+    case "command_run": {
+      const { check = true, ...rest } = operation;
+      return { ...normalCommand(rest), ...(!check && { check }) };
+    }
+    case "command_start":
+      return normalCommand(operation);
+    default:
+      return operation;
+  }
+}
+
+function normalCommand<C extends { user?: string; working_dir?: string; env?: Entrypoint["env"] }>(command: C): C {
+  const home = (command.user ?? "user") === "user" ? { working_dir: defaultWorkingDir } : {};
+  return { ...home, ...command, env: command.env ?? {} };
 }
 
 function normalNetwork({ ports, egress }: Network): Network {

@@ -1,4 +1,5 @@
 import type { CommandRequest } from "../api/commands.js";
+import type { PolicyCheckRequest } from "../api/policy.js";
 import type { CreateRequest } from "../api/sandboxes.js";
 import type { App, Workload } from "./schema.js";
 
@@ -7,6 +8,9 @@ const valuesOf = (env: Readonly<Record<string, { readonly value: string }>> = {}
 
 /** The app of a valid workload. */
 export const appOf = (workload: Workload): App => workload.apps[0] as App;
+
+/** Id of a recorded workload whose script gave none: its sandbox has none either. */
+export const unnamedWorkload = "workload";
 
 /** What a valid workload in normal form asks the daemon for. What it does not say is left to the daemon's defaults. */
 export function createRequestOf(workload: Workload): CreateRequest {
@@ -20,14 +24,15 @@ export function createRequestOf(workload: Workload): CreateRequest {
       secrets[name] = { secret, ...(hosts !== undefined && { hosts }), ...(header !== undefined && { header }) };
     }
   }
-  const { profile, ttl_seconds, idle_seconds, backend, accel, require_isolation } = app;
+  const { sandbox_name: name, profile, ttl_seconds, idle_seconds, backend, accel, require_isolation } = app;
   const mounts = (app.mounts ?? []).map(({ target, source, mode }) => ({ host: source.path, guest: target, mode }));
   const allow = (app.network?.egress?.allowlist ?? []).map(({ host, port, protocol = "tcp" }) => ({
     ...{ host, port, protocol },
   }));
   return {
     image: app.image.reference,
-    workload_id: workload.id,
+    ...(name !== undefined && { name }),
+    ...(workload.id !== unnamedWorkload && { workload_id: workload.id }),
     cpu: app.resources.cpu_cores,
     memory_mb: app.resources.memory_mb,
     disk_mb: app.resources.rootfs_size_mb,
@@ -45,14 +50,29 @@ export function createRequestOf(workload: Workload): CreateRequest {
   };
 }
 
+/** What a workload asks policy: its sandbox, and the ports that are forwarded into it. */
+export function policyCheckOf(workload: Workload): PolicyCheckRequest {
+  const { network, operations = [] } = appOf(workload);
+  const forwarded = operations.filter((operation) => operation.kind === "port_forward");
+  const ports = [...(network?.ports ?? []), ...forwarded].map(({ guest, host, host_address }) => ({
+    ...{ guest_port: guest, host_port: host },
+    ...(host_address !== undefined && { host_address }),
+  }));
+  return { ...createRequestOf(workload), ...(ports.length > 0 && { ports }) };
+}
+
 /** One command of a workload: its entry point, or an operation that runs one. */
 type WorkloadCommand = Extract<NonNullable<App["operations"]>[number], { kind: "command_run" | "command_start" }>;
 
 /** What an operation asks the daemon to run. */
 export function commandRequestOf(operation: WorkloadCommand): CommandRequest {
-  const { kind: _kind, env, working_dir: cwd, stdin_b64, ...rest } = operation;
+  const { argv, shell, env, working_dir: cwd, stdin_b64, user, timeout_ms, max_output_bytes } = operation;
   return {
-    ...rest,
+    ...(argv !== undefined && { argv }),
+    ...(shell !== undefined && { shell }),
+    ...(user !== undefined && { user }),
+    ...(timeout_ms !== undefined && { timeout_ms }),
+    ...(max_output_bytes !== undefined && { max_output_bytes }),
     env: valuesOf(env),
     ...(cwd !== undefined && { cwd }),
     ...(stdin_b64 !== undefined && { stdin: "data", stdin_data: stdin_b64 }),

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { AccelChoiceSchema, ProfileSchema } from "../api/plan-parts.js";
+import { SandboxNameSchema } from "../api/sandboxes.js";
 import { nullable, oneOf, strict } from "../api/shapes.js";
 import { limits } from "../limits.js";
 import { workloadLimits } from "./limits.js";
@@ -86,8 +87,8 @@ const PortSchema = Type.Object(
 /** What a recorded script does in its sandbox, in its order. */
 const OperationSchema = Type.Union([
   Type.Object({ kind: kind("files_write"), ...FileSchema.properties }, strict),
-  /** Waits for the end before the next operation. */
-  Type.Object({ kind: kind("command_run"), ...command }, strict),
+  /** Waits for the end before the next operation; with `check`, the default, one that fails is the last. */
+  Type.Object({ kind: kind("command_run"), ...command, check: Type.Optional(Type.Boolean()) }, strict),
   /** Goes on while the command runs. */
   Type.Object({ kind: kind("command_start"), ...command }, strict),
   Type.Object({ kind: kind("port_forward"), ...PortSchema.properties }, strict),
@@ -143,6 +144,8 @@ const ResourcesSchema = Type.Object(
 export const AppSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: limits.nameLength, pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$" }),
+    /** Unique among the sandboxes that live. Default: none. */
+    sandbox_name: Type.Optional(SandboxNameSchema),
     image: ImageSchema,
     /** At most one; none only where operations say what runs. */
     entrypoints: Type.Array(EntrypointSchema, { maxItems: 64 }),

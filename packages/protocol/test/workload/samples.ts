@@ -9,6 +9,7 @@ export const full = {
   apps: [
     {
       name: "etl",
+      sandbox_name: "etl-1",
       image: { kind: "oci_base", reference: "ghcr.io/acme/etl:1", digest },
       entrypoints: [
         {
@@ -57,6 +58,7 @@ export const full = {
       operations: [
         { kind: "files_write", path: "/app/in.txt", bytes_b64: "" },
         { kind: "command_run", argv: ["true"], env: { A: { kind: "literal", value: "1" } }, timeout_ms: 1000 },
+        { kind: "command_run", argv: ["false"], check: false, user: "root" },
         { kind: "command_start", shell: "sleep 1 &", working_dir: "/tmp", user: "user", stdin_b64: "YQ==" },
         { kind: "port_forward", guest: 80, host: 8080, proto: "tcp" },
       ],

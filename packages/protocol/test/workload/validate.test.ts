@@ -79,7 +79,7 @@ describe("each code has a workload that causes it, at the right place", () => {
     ["E_INVALID_BYTES", `${app}/files/0/bytes_b64`, "YR=="],
     ["E_NETWORK_WILDCARD", `${app}/network/egress/allowlist/0/host`, "*"],
     ["E_NETWORK_EGRESS_WITH_NONE", `${app}/network/mode`, "none"],
-    ["E_DUPLICATE_PORT", `${app}/network/ports/0/host`, 8080, `${app}/operations/3/host`],
+    ["E_DUPLICATE_PORT", `${app}/network/ports/0/host`, 8080, `${app}/operations/4/host`],
     ["E_DUPLICATE_FILE", `${app}/files/1`, full.apps[0]?.files[0], `${app}/files/1/path`],
   ];
   test.each(cases)("%s at %s (%#)", (code, path, value, reported = path) => {
@@ -171,7 +171,7 @@ test("the canonical text and hash of a workload never change", () => {
       '"extensions":{},"id":"least","schema_version":"0.1","volumes":[]}',
   );
   expect(irHash(full as unknown as Workload)).toMatchInlineSnapshot(
-    `"5c2cb23cc240cc619ca5d9b6f4fb4ec90e32a386c3edb04314fc6f4af17314b5"`,
+    `"d63ff494415dee05ba2c2bf663f33795905058dfa59bc8a1df0d42013ca42ddb"`,
   );
 });
 

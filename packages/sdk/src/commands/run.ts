@@ -1,4 +1,9 @@
-import { type CommandResult, commandResultFromDocument, type ProcessStreamEvent } from "@mvm/protocol";
+import {
+  type CommandRequest,
+  type CommandResult,
+  commandResultFromDocument,
+  type ProcessStreamEvent,
+} from "@mvm/protocol";
 import { callOf, type Target } from "../sandbox/target.js";
 import { refuseUnknown } from "../wire/options.js";
 import { checkResult } from "./check.js";
@@ -25,19 +30,24 @@ const known: ReadonlySet<string> = new Set(
   } satisfies { readonly [Option in keyof RunOptions]-?: true }),
 );
 
+/** What `commands.run` asks the daemon for. Throws `InvalidArgumentError`. */
+export function runRequest(command: Command, options: RunOptions): CommandRequest {
+  refuseUnknown("commands.run", options, known);
+  return {
+    ...commandRequest(command, options),
+    ...stdinRequest(options.stdin),
+    ...((options.onStdout ?? options.onStderr) && { stream: true }),
+  };
+}
+
 /**
  * Runs a command to its end and returns its result, whatever its exit status. Ends it when the signal aborts. A callback
  * that throws does not disturb the command; the first thing thrown is rethrown after its end.
  */
 export async function run(target: Target, command: Command, options: RunOptions = {}): Promise<CommandResult> {
-  refuseUnknown("commands.run", options, known);
+  const json = runRequest(command, options);
   const stdout = new OutputCallback(options.onStdout);
   const stderr = new OutputCallback(options.onStderr);
-  const json = {
-    ...commandRequest(command, options),
-    ...stdinRequest(options.stdin),
-    ...((options.onStdout ?? options.onStderr) && { stream: true }),
-  };
   options.signal?.throwIfAborted();
   const call = callOf(target, { method: "POST", path: "/processes", operation: "commands.run", json }, options);
   const stream = await target.client.stream<ProcessStreamEvent>(call);

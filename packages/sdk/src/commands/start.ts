@@ -1,4 +1,4 @@
-import type { ProcessStreamEvent } from "@mvm/protocol";
+import type { CommandRequest, ProcessStreamEvent } from "@mvm/protocol";
 import { callOf, type Target } from "../sandbox/target.js";
 import { defined, refuseUnknown } from "../wire/options.js";
 import type { Command, StartOptions } from "./options.js";
@@ -21,15 +21,20 @@ const known: ReadonlySet<string> = new Set(
   } satisfies { readonly [Option in keyof StartOptions]-?: true }),
 );
 
-/** Starts a command and returns while it runs. */
-export async function start(target: Target, command: Command, options: StartOptions = {}): Promise<Process> {
+/** What `commands.start` asks the daemon for. Throws `InvalidArgumentError`. */
+export function startRequest(command: Command, options: StartOptions): CommandRequest {
   refuseUnknown("commands.start", options, known);
-  const json = defined({
+  return defined({
     ...commandRequest(command, options),
     stdin: options.stdin ?? "pipe",
     pty: options.pty === undefined ? undefined : { rows: options.pty.rows, cols: options.pty.cols },
     background: true,
   });
+}
+
+/** Starts a command and returns while it runs. */
+export async function start(target: Target, command: Command, options: StartOptions = {}): Promise<Process> {
+  const json = startRequest(command, options);
   options.signal?.throwIfAborted();
   const call = callOf(target, { method: "POST", path: "/processes", operation: "commands.start", json }, options);
   const stream = await target.client.stream<ProcessStreamEvent>(call);

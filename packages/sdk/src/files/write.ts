@@ -26,7 +26,8 @@ export interface WriteOptions extends CallOptions {
   readonly append?: boolean | undefined;
 }
 
-function bodyOf(content: FileContent): RequestBody {
+/** The bytes, or what makes a stream of them. Throws `InvalidArgumentError` for what is neither. */
+export function contentOf(content: FileContent): RequestBody {
   if (typeof content === "string") return Buffer.from(content);
   if (content instanceof Uint8Array) return content;
   if (content instanceof ArrayBuffer) return new Uint8Array(content);
@@ -42,6 +43,17 @@ function bodyOf(content: FileContent): RequestBody {
   });
 }
 
+/** What is asked beside the content. Throws `InvalidArgumentError`. */
+export function writeQuery(path: string, options: WriteOptions) {
+  return {
+    path: validateGuestPath(path),
+    mode: options.mode === undefined ? undefined : validateMode(options.mode),
+    mtime_ms: options.modifiedAt?.getTime(),
+    exclusive: options.exclusive,
+    append: options.append,
+  };
+}
+
 /**
  * Writes a file and returns the number of bytes. It has the whole new content or, if anything fails, still the old one;
  * directories above it are made.
@@ -52,13 +64,7 @@ export async function write(
   content: FileContent,
   options: WriteOptions = {},
 ): Promise<Written> {
-  const query = {
-    path: validateGuestPath(path),
-    mode: options.mode === undefined ? undefined : validateMode(options.mode),
-    mtime_ms: options.modifiedAt?.getTime(),
-    exclusive: options.exclusive,
-    append: options.append,
-  };
+  const query = writeQuery(path, options);
   const call = callOf(
     target,
     {
@@ -66,7 +72,7 @@ export async function write(
       path: "/files/content",
       operation: "files.write",
       query,
-      body: bodyOf(content),
+      body: contentOf(content),
       idempotent: options.exclusive !== true && options.append !== true,
       patient: () => true,
     },

@@ -49,17 +49,7 @@ export class Ports {
    * under profile `restrictive`, `InvalidArgumentError` (`PORT_UNAVAILABLE`) when the port is taken.
    */
   async forward(options: ForwardOptions): Promise<PortForward> {
-    if (typeof options !== "object" || options === null) {
-      throw new InvalidArgumentError({
-        message: "Cannot forward a port: hostPort and guestPort are missing",
-        hint: "Name both ends: `ports.forward({ hostPort: 8080, guestPort: 80 })`; hostPort 0 takes any that is free",
-      });
-    }
-    const json: PortForwardBody = defined({
-      host_port: validateHostPort(options.hostPort),
-      guest_port: validatePort(options.guestPort),
-      host_address: options.hostAddress,
-    });
+    const json = forwardRequest(options);
     const call = callOf(this.#target, { method: "POST", path: "/ports", operation: "ports.forward", json }, options);
     const port = forwardedPort(await this.#target.client.json<PortInfo>(call));
     const close = (closing?: CallOptions): Promise<void> => this.#close(port.hostPort, closing);
@@ -83,6 +73,21 @@ export class Ports {
   }
 }
 
+/** What `ports.forward` asks the daemon for. Throws `InvalidArgumentError`. */
+export function forwardRequest(options: ForwardOptions): PortForwardBody {
+  if (typeof options !== "object" || options === null) {
+    throw new InvalidArgumentError({
+      message: "Cannot forward a port: hostPort and guestPort are missing",
+      hint: "Name both ends: `ports.forward({ hostPort: 8080, guestPort: 80 })`; hostPort 0 takes any that is free",
+    });
+  }
+  return defined({
+    host_port: validateHostPort(options.hostPort),
+    guest_port: validatePort(options.guestPort),
+    host_address: options.hostAddress,
+  });
+}
+
 /** Codes that say that nothing listens any more. */
 const gone: ReadonlySet<string> = new Set([
   "PORT_NOT_FORWARDED",
@@ -91,7 +96,12 @@ const gone: ReadonlySet<string> = new Set([
   "DAEMON_UNAVAILABLE",
 ]);
 
-function forwardedPort({ host_address, host_port, guest_port }: PortInfo): ForwardedPort {
+/** A forwarded port as the SDK shows it. */
+export function forwardedPort({
+  host_address,
+  host_port,
+  guest_port,
+}: Pick<PortInfo, "host_address" | "host_port" | "guest_port">): ForwardedPort {
   const host = host_address.includes(":") ? `[${host_address}]` : host_address;
   return {
     ...{ hostAddress: host_address, hostPort: host_port, guestPort: guest_port },

@@ -1,5 +1,6 @@
 import { type SandboxInfoDocument, validateRef } from "@mvm/protocol";
 import { DaemonClient, segment } from "../client/index.js";
+import { onlyLive } from "../record/mode.js";
 import { sandboxInfo, type SandboxInfo } from "./info.js";
 import type { ClientOptions } from "./options.js";
 import type { CallOptions } from "./target.js";
@@ -12,6 +13,7 @@ export async function findSandbox(
   ref: string,
   options: ConnectOptions = {},
 ): Promise<{ readonly client: DaemonClient; readonly info: SandboxInfo }> {
+  onlyLive("sandboxes.connect");
   const client = new DaemonClient(options);
   const document = await client.json<SandboxInfoDocument>({
     method: "GET",

@@ -1,10 +1,4 @@
-import {
-  BackendUnsupported,
-  type CreatedEvent,
-  type CreateStreamEvent,
-  type NoticeEvent,
-  type ProgressEvent,
-} from "@mvm/protocol";
+import type { CreatedEvent, CreateStreamEvent, NoticeEvent, ProgressEvent } from "@mvm/protocol";
 import {
   type Call,
   DaemonClient,
@@ -26,19 +20,6 @@ export interface Created {
   readonly client: DaemonClient;
   readonly event: CreatedEvent;
   readonly lease: Lease | null;
-}
-
-/** Recording needs no machine; running instead what was to be recorded would be worse than not to run. */
-export function refuseOtherModes(): void {
-  const mode = process.env["MVM_SDK_MODE"] || "live";
-  if (mode === "live") return;
-  throw new BackendUnsupported({
-    message: `Cannot create a sandbox: this version of the SDK has no ${mode} mode`,
-    hint: "Unset MVM_SDK_MODE to run live",
-    backend: mode,
-    feature: "sdk mode",
-    operation: "sandboxes.create",
-  });
 }
 
 /** Reads the answer of a call that makes one sandbox, and keeps it open as the sandbox's lease unless it is detached. */
@@ -67,7 +48,6 @@ export async function openCreated(
 
 /** Makes a sandbox and waits until it runs. Whatever goes wrong, none is left behind. */
 export async function createSandbox(options: CreateOptions): Promise<Created> {
-  refuseOtherModes();
   options.signal?.throwIfAborted();
   const json = createRequest(options);
   const key = options.idempotencyKey;

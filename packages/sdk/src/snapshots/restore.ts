@@ -1,6 +1,7 @@
 import { type RestoreRequest, validateRef } from "@mvm/protocol";
 import { DaemonClient, segment } from "../client/index.js";
-import { type CreateProgress, type Created, openCreated, refuseOtherModes } from "../sandbox/create.js";
+import { type CreateProgress, type Created, openCreated } from "../sandbox/create.js";
+import { onlyLive } from "../record/mode.js";
 import type { ClientOptions } from "../sandbox/options.js";
 import { defined, refuseUnknown } from "../wire/options.js";
 import { type LifeOptions, lifeRequest, nameOf } from "./life.js";
@@ -22,7 +23,7 @@ const knownNames: ReadonlySet<string> = new Set(Object.keys(known));
 
 /** Makes a sandbox that goes on where the snapshot was taken. Whatever goes wrong, none is left behind. */
 export async function restoreSnapshot(ref: string, options: RestoreOptions): Promise<Created> {
-  refuseOtherModes();
+  onlyLive("snapshots.restore");
   refuseUnknown("Sandbox.restore", options, knownNames);
   options.signal?.throwIfAborted();
   const json: RestoreRequest = defined({ name: nameOf(options.name), ...lifeRequest("restore", options) });

@@ -1,6 +1,7 @@
 import { type SnapshotInfo, type SnapshotStreamEvent, type SnapshotVerdict, validateRef } from "@mvm/protocol";
 import { DaemonClient, segment } from "../client/index.js";
 import type { CreateProgress } from "../sandbox/create.js";
+import { onlyLive } from "../record/mode.js";
 import type { ClientOptions } from "../sandbox/options.js";
 import { type CallOptions, callOf, type Target } from "../sandbox/target.js";
 import { defined } from "../wire/options.js";
@@ -49,6 +50,7 @@ export class Snapshot {
 
   /** The snapshots of this state root, oldest first. */
   static async list(options?: ClientOptions): Promise<Snapshot[]> {
+    onlyLive("snapshots.list");
     const client = new DaemonClient(options);
     const call = { method: "GET", path: "/snapshots", operation: "snapshots.list" } as const;
     const { snapshots } = await client.json<{ snapshots: SnapshotInfo[] }>(call);
@@ -57,13 +59,15 @@ export class Snapshot {
 
   /** One by name or id. Throws `SnapshotError` when there is none, `SnapshotMismatchError` when its seal does not hold. */
   static async get(ref: string, options?: ClientOptions): Promise<Snapshot> {
+    onlyLive("snapshots.get");
     const client = new DaemonClient(options);
     const path = `/snapshots/${segment(validateRef(ref))}`;
     return new Snapshot(client, await client.json<SnapshotInfo>({ method: "GET", path, operation: "snapshots.get" }));
   }
 
   /** Removes snapshots beyond the given bounds, oldest first; returns what was removed. Nothing is removed without a bound. */
-  static prune(bounds: PruneOptions, options?: ClientOptions): Promise<SnapshotInfo[]> {
+  static async prune(bounds: PruneOptions, options?: ClientOptions): Promise<SnapshotInfo[]> {
+    onlyLive("snapshots.prune");
     return pruneSnapshots(new DaemonClient(options), bounds);
   }
 

@@ -121,9 +121,12 @@ describe("creating", () => {
 
   test("in a mode this SDK does not have is refused", async () => {
     const options = await at();
-    process.env["MVM_SDK_MODE"] = "record";
-    await expect(Sandbox.create(options)).rejects.toBeInstanceOf(BackendUnsupported);
-    delete process.env["MVM_SDK_MODE"];
+    process.env["MVM_SDK_MODE"] = "plan";
+    try {
+      await expect(Sandbox.create(options)).rejects.toBeInstanceOf(BackendUnsupported);
+    } finally {
+      delete process.env["MVM_SDK_MODE"];
+    }
   });
 });
 

@@ -12,9 +12,10 @@ from mvm.aio.daemon_client import AsyncDaemonClient
 from mvm.aio.lease import AsyncLease, lease_of
 from mvm.aio.retry import retry_lost, retry_transient
 from mvm.aio.target import AsyncTarget
-from mvm.client.call import Call
+from mvm.client.call import Call, segment
 from mvm.drivers import asynchronous as driver
-from mvm.options import CreateOptions, client_options, refuse_other_modes, request_body
+from mvm.options import CreateOptions, RestoreOptions, client_options, request_body
+from mvm.record.mode import only_live
 from mvm.results.document import read
 from mvm.results.sandbox_info import SandboxInfo
 
@@ -70,9 +71,17 @@ async def make_forks(
         await answer.close()
 
 
+async def restore_sandbox(snapshot: str, options: RestoreOptions) -> AsyncMade:
+    """Makes one sandbox out of a snapshot, by name or id."""
+    only_live("snapshots.restore")
+    body = request_body("restore", RestoreOptions, options)
+    call = Call("POST", f"/snapshots/{segment(snapshot)}/restore", "snapshots.restore", json=body)
+    client = AsyncDaemonClient(**client_options(options))
+    return await make(client, call, detach=bool(options.get("detach")), on_progress=options.get("on_progress"))
+
+
 async def create_sandbox(image: str | None, options: CreateOptions) -> AsyncMade:
     """Makes one sandbox of an image."""
-    refuse_other_modes()
     detach = bool(options.get("detach"))
     client = AsyncDaemonClient(**client_options(options))
     call = Call(

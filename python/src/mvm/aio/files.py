@@ -88,12 +88,8 @@ class AsyncFiles:
         :param append: write behind what is there, instead of replacing the whole
         """
         whole = content_bytes(content)
-        if whole is None and not any(hasattr(content, name) for name in ("read", "__iter__", "__aiter__")):
-            raise InvalidArgumentError(
-                "Cannot write the file: its content is not text, bytes, a file or an iterable of them",
-                operation="files.write",
-                context={"argument": "content"},
-            )
+        if whole is None:
+            check_content(content)
         query = {
             "path": path,
             "mode": mode,
@@ -172,6 +168,16 @@ class AsyncFiles:
 
     async def _post(self, verb: str, body: dict[str, Any], **details: Any) -> Any:
         return await self._target.json("POST", f"/files/{verb}", f"files.{verb}", json=body, **details)
+
+
+def check_content(content: object) -> None:
+    """Refuses what has no bytes."""
+    if not any(hasattr(content, name) for name in ("read", "__iter__", "__aiter__")):
+        raise InvalidArgumentError(
+            "Cannot write the file: its content is not text, bytes, a file or an iterable of them",
+            operation="files.write",
+            context={"argument": "content"},
+        )
 
 
 def _too_large(size: int) -> InvalidArgumentError:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mvm.aio import lifecycle
 from mvm.aio.code import AsyncCodeContexts, run_code
 from mvm.aio.commands import AsyncCommands
-from mvm.aio.create import AsyncMade, Progress, create_sandbox, make, make_forks
+from mvm.aio.create import AsyncMade, Progress, create_sandbox, make_forks, restore_sandbox
 from mvm.aio.daemon_client import AsyncDaemonClient
 from mvm.aio.files import AsyncFiles
 from mvm.aio.lease import AsyncLease
 from mvm.aio.logs import logs
 from mvm.aio.output import Output
 from mvm.aio.ports import AsyncPorts
+from mvm.aio.recorded import AsyncRecordedSandbox, record_sandbox
 from mvm.aio.snapshot import AsyncSnapshot, save
 from mvm.aio.target import AsyncTarget
 from mvm.client.call import Call, given, segment
@@ -29,9 +30,10 @@ from mvm.options import (
     ForkOptions,
     RestoreOptions,
     client_options,
-    refuse_other_modes,
     request_body,
 )
+from mvm.record.mode import only_live, recording
+from mvm.record.unread import unread
 from mvm.results.code_result import CodeLanguage, CodeResult
 from mvm.results.document import read
 from mvm.results.metrics import SandboxMetrics
@@ -53,16 +55,23 @@ class AsyncSandbox:
     siblings.
     """
 
-    def __init__(self, client: AsyncDaemonClient, info: SandboxInfo, lease: AsyncLease | None) -> None:
+    def __init__(
+        self,
+        client: AsyncDaemonClient,
+        info: SandboxInfo,
+        lease: AsyncLease | None,
+        recorded: AsyncRecordedSandbox | None = None,
+    ) -> None:
         self.client = client
         self.info = info
         """What was known when the handle was made or last asked."""
         self._lease = lease
-        self._target = AsyncTarget(client, info.id)
-        self.commands = AsyncCommands(self._target)
+        self._recording = recorded.recording if recorded else None
+        self._target = AsyncTarget(client, "recorded" if recorded else info.id)
+        self.commands = recorded.commands if recorded else AsyncCommands(self._target)
         self.contexts = AsyncCodeContexts(self._target)
-        self.files = AsyncFiles(self._target)
-        self.ports = AsyncPorts(self._target)
+        self.files = recorded.files if recorded else AsyncFiles(self._target)
+        self.ports = recorded.ports if recorded else AsyncPorts(self._target)
         if lease is not None:
             weakref.finalize(self, lease.forget).atexit = False
 
@@ -72,11 +81,15 @@ class AsyncSandbox:
 
         Raises ``PolicyDenied``, ``VmCapacityError``, ``InvalidArgumentError`` and others.
         """
-        return cls._of(await create_sandbox(image, options))
+        if not recording():
+            return cls._of(await create_sandbox(image, options))
+        recorded = record_sandbox(image, options)
+        return cls(recorded.client, recorded.info, None, recorded)
 
     @classmethod
     async def connect(cls, name_or_id: str, **options: Unpack[ClientOptions]) -> Self:
         """A handle to a sandbox that exists. Raises ``SandboxUnavailable`` when there is none."""
+        only_live("sandboxes.connect")
         client = AsyncDaemonClient(**options)
         call = Call("GET", f"/sandboxes/{segment(name_or_id)}", "sandboxes.connect")
         return cls(client, read(SandboxInfo, await client.json(call)), None)
@@ -90,6 +103,7 @@ class AsyncSandbox:
         **options: Unpack[ClientOptions],
     ) -> _Infos:
         """The sandboxes of this state root, newest last; with ``tags`` only those that have all of these."""
+        only_live("sandboxes.list")
         query = {"tag": [f"{key}={value}" for key, value in (tags or {}).items()], "state": state}
         call = Call("GET", "/sandboxes", "sandboxes.list", query=query)
         document = await AsyncDaemonClient(**options).json(call)
@@ -117,14 +131,8 @@ class AsyncSandbox:
 
         See :class:`mvm.RestoreOptions`. Raises ``SnapshotMismatchError`` when it does not match its seal or this host.
         """
-        refuse_other_modes()
         ref = snapshot.id if isinstance(snapshot, AsyncSnapshot) else snapshot
-        body = request_body("restore", RestoreOptions, options)
-        call = Call("POST", f"/snapshots/{segment(ref)}/restore", "snapshots.restore", json=body)
-        client = AsyncDaemonClient(**client_options(options))
-        return cls._of(
-            await make(client, call, detach=bool(options.get("detach")), on_progress=options.get("on_progress"))
-        )
+        return cls._of(await restore_sandbox(ref, options))
 
     @classmethod
     def _of(cls, made: AsyncMade) -> Self:
@@ -132,7 +140,7 @@ class AsyncSandbox:
 
     @property
     def id(self) -> str:
-        return self._target.id
+        return self.info.id
 
     @property
     def name(self) -> str | None:
@@ -204,6 +212,8 @@ class AsyncSandbox:
 
     async def stop(self) -> SandboxInfo:
         """Ends process and memory and keeps the disk. Stopping a stopped sandbox is no error."""
+        if self._end_recording():
+            return self.info
         return self._now(await lifecycle.change(self._target, "stop"))
 
     async def start(self) -> SandboxInfo:
@@ -238,6 +248,8 @@ class AsyncSandbox:
 
     async def destroy(self) -> DestroyResult:
         """Deletes everything of the sandbox; says what the deletion guarantees. Calling it again is no error."""
+        if self._end_recording():
+            return unread("the result of destroy")  # type: ignore[no-any-return]
         result = await lifecycle.destroy(self._target)
         await self._give_up()
         return result
@@ -253,6 +265,7 @@ class AsyncSandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Destroys what belongs to this handle. Does nothing in a forked process."""
+        self._end_recording()
         if self._lease is None or not self._lease.ours:
             return
         try:
@@ -268,6 +281,12 @@ class AsyncSandbox:
         finally:
             await self._give_up()
 
+    def _end_recording(self) -> bool:
+        """Ends a recording, if this is one: what is left of a workload's sandbox is up to who runs it."""
+        if self._recording:
+            self._recording.end("the sandbox was ended")
+        return bool(self._recording)
+
     async def _give_up(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
@@ -278,4 +297,5 @@ class AsyncSandbox:
         return self.info
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name or self.id} {self.info.state}>"
+        state = "being recorded" if self._recording else f"{self.name or self.id} {self.info.state}"
+        return f"<{type(self).__name__} {state}>"

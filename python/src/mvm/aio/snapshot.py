@@ -10,6 +10,7 @@ from mvm.aio.target import AsyncTarget
 from mvm.client.call import Call, given, segment
 from mvm.drivers import asynchronous as driver
 from mvm.options import ClientOptions
+from mvm.record.mode import only_live
 from mvm.results.document import read
 from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
 
@@ -38,6 +39,7 @@ class AsyncSnapshot:
     @classmethod
     async def list(cls, **options: Unpack[ClientOptions]) -> _Snapshots:
         """The snapshots of this state root, oldest first."""
+        only_live("snapshots.list")
         client = AsyncDaemonClient(**options)
         document = await client.json(Call("GET", "/snapshots", "snapshots.list"))
         return [cls(client, read(SnapshotInfo, info)) for info in document["snapshots"]]
@@ -48,6 +50,7 @@ class AsyncSnapshot:
 
         Raises ``SnapshotError`` when there is none, ``SnapshotMismatchError`` when its seal does not hold.
         """
+        only_live("snapshots.get")
         client = AsyncDaemonClient(**options)
         call = Call("GET", f"/snapshots/{segment(name_or_id)}", "snapshots.get")
         return cls(client, read(SnapshotInfo, await client.json(call)))
@@ -72,6 +75,7 @@ class AsyncSnapshot:
         :param quota_bytes: host storage all of them may take
         :param dry_run: only say what would be removed
         """
+        only_live("snapshots.prune")
         body = given(
             sandbox=sandbox,
             keep_last=keep_last,

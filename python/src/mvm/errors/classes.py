@@ -236,7 +236,7 @@ class SandboxDependencyError(SandboxError):
 
 
 class RecordModeError(SandboxError):
-    """A result was read that no guest produced, because the script is being recorded."""
+    """A script that is recorded read a result that no guest produced, or did what a workload cannot say."""
 
     default_code: ClassVar[str] = "RECORD_MODE"
 

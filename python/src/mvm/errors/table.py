@@ -65,7 +65,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="client",
         retry="never",
         outcome="not_started",
-        hint="Run the script with MVM_SDK_MODE=live, or do not depend on results while recording",
+        hint="Run the script with MVM_SDK_MODE=live, or leave out what depends on a guest",
     ),
     "TRANSPORT_FAILED": ErrorRow(
         error_class="TransportError",

@@ -59,8 +59,8 @@ class Commands:
             disturb the command; what it raised is raised after the end
         :param check: raise ``CommandFailed`` or ``Timeout``, with the result, unless it exits with 0
         """
-        options = given(cwd=cwd, env=env, user=user, timeout_seconds=timeout_seconds, max_output_bytes=max_output_bytes)
-        body = _body(command, options) | stdin_body(stdin) | given(spill=spill)
+        options = {"cwd": cwd, "env": env, "user": user, "timeout_seconds": timeout_seconds}
+        body = run_body(command, stdin, spill, max_output_bytes=max_output_bytes, **options)
         if on_stdout is not None or on_stderr is not None:
             body["stream"] = True
         call = self._target.call("POST", "/processes", "commands.run", json=body, patient=True)
@@ -106,9 +106,8 @@ class Commands:
         :param stdin: with ``pipe``, ``write_stdin`` feeds it and ``close_stdin`` ends it; with ``none`` it is empty
         :param pty: run it on a terminal of that size; its output is all stdout then
         """
-        options = given(cwd=cwd, env=env, user=user, timeout_seconds=timeout_seconds, max_output_bytes=max_output_bytes)
-        size = None if pty is None else {"rows": pty.rows, "cols": pty.cols}
-        body = _body(command, options) | given(stdin=stdin, pty=size, background=True, spill=spill)
+        options = {"cwd": cwd, "env": env, "user": user, "timeout_seconds": timeout_seconds}
+        body = start_body(command, stdin, spill, pty, max_output_bytes=max_output_bytes, **options)
         call = self._target.call("POST", "/processes", "commands.start", json=body, patient=True)
         answer = self._target.client.stream(call)
         try:
@@ -140,6 +139,14 @@ class Commands:
         )
 
 
-def _body(command: Command, options: dict[str, Any]) -> dict[str, Any]:
-    names = ("cwd", "env", "user", "timeout_seconds", "max_output_bytes")
-    return command_body(command, **{name: options.get(name) for name in names})
+def run_body(command: Command, stdin: object, spill: str | None, **options: Any) -> dict[str, Any]:
+    """What ``run`` asks the daemon for. ``options`` are those of :func:`command_body`."""
+    return command_body(command, **options) | stdin_body(stdin) | given(spill=spill)
+
+
+def start_body(
+    command: Command, stdin: str, spill: str | None, pty: TerminalSize | None, **options: Any
+) -> dict[str, Any]:
+    """What ``start`` asks the daemon for. ``options`` are those of :func:`command_body`."""
+    size = None if pty is None else {"rows": pty.rows, "cols": pty.cols}
+    return command_body(command, **options) | given(stdin=stdin, pty=size, background=True, spill=spill)

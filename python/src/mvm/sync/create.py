@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mvm.client.call import Call
+from mvm.client.call import Call, segment
 from mvm.drivers import blocking as driver
-from mvm.options import CreateOptions, client_options, refuse_other_modes, request_body
+from mvm.options import CreateOptions, RestoreOptions, client_options, request_body
+from mvm.record.mode import only_live
 from mvm.results.document import read
 from mvm.results.sandbox_info import SandboxInfo
 from mvm.sync.answer import Answer
@@ -69,9 +70,17 @@ def make_forks(
         answer.close()
 
 
+def restore_sandbox(snapshot: str, options: RestoreOptions) -> Made:
+    """Makes one sandbox out of a snapshot, by name or id."""
+    only_live("snapshots.restore")
+    body = request_body("restore", RestoreOptions, options)
+    call = Call("POST", f"/snapshots/{segment(snapshot)}/restore", "snapshots.restore", json=body)
+    client = DaemonClient(**client_options(options))
+    return make(client, call, detach=bool(options.get("detach")), on_progress=options.get("on_progress"))
+
+
 def create_sandbox(image: str | None, options: CreateOptions) -> Made:
     """Makes one sandbox of an image."""
-    refuse_other_modes()
     detach = bool(options.get("detach"))
     client = DaemonClient(**client_options(options))
     call = Call(

@@ -18,9 +18,10 @@ from mvm.options import (
     ForkOptions,
     RestoreOptions,
     client_options,
-    refuse_other_modes,
     request_body,
 )
+from mvm.record.mode import only_live, recording
+from mvm.record.unread import unread
 from mvm.results.code_result import CodeLanguage, CodeResult
 from mvm.results.document import read
 from mvm.results.metrics import SandboxMetrics
@@ -28,13 +29,14 @@ from mvm.results.sandbox_info import DestroyResult, LogLine, SandboxInfo, Sandbo
 from mvm.sync import lifecycle
 from mvm.sync.code import CodeContexts, run_code
 from mvm.sync.commands import Commands
-from mvm.sync.create import Made, Progress, create_sandbox, make, make_forks
+from mvm.sync.create import Made, Progress, create_sandbox, make_forks, restore_sandbox
 from mvm.sync.daemon_client import DaemonClient
 from mvm.sync.files import Files
 from mvm.sync.lease import Lease
 from mvm.sync.logs import logs
 from mvm.sync.output import Output
 from mvm.sync.ports import Ports
+from mvm.sync.recorded import RecordedSandbox, record_sandbox
 from mvm.sync.snapshot import Snapshot, save
 from mvm.sync.target import Target
 
@@ -54,16 +56,23 @@ class Sandbox:
     siblings.
     """
 
-    def __init__(self, client: DaemonClient, info: SandboxInfo, lease: Lease | None) -> None:
+    def __init__(
+        self,
+        client: DaemonClient,
+        info: SandboxInfo,
+        lease: Lease | None,
+        recorded: RecordedSandbox | None = None,
+    ) -> None:
         self.client = client
         self.info = info
         """What was known when the handle was made or last asked."""
         self._lease = lease
-        self._target = Target(client, info.id)
-        self.commands = Commands(self._target)
+        self._recording = recorded.recording if recorded else None
+        self._target = Target(client, "recorded" if recorded else info.id)
+        self.commands = recorded.commands if recorded else Commands(self._target)
         self.contexts = CodeContexts(self._target)
-        self.files = Files(self._target)
-        self.ports = Ports(self._target)
+        self.files = recorded.files if recorded else Files(self._target)
+        self.ports = recorded.ports if recorded else Ports(self._target)
         if lease is not None:
             weakref.finalize(self, lease.forget).atexit = False
 
@@ -73,11 +82,15 @@ class Sandbox:
 
         Raises ``PolicyDenied``, ``VmCapacityError``, ``InvalidArgumentError`` and others.
         """
-        return cls._of(create_sandbox(image, options))
+        if not recording():
+            return cls._of(create_sandbox(image, options))
+        recorded = record_sandbox(image, options)
+        return cls(recorded.client, recorded.info, None, recorded)
 
     @classmethod
     def connect(cls, name_or_id: str, **options: Unpack[ClientOptions]) -> Self:
         """A handle to a sandbox that exists. Raises ``SandboxUnavailable`` when there is none."""
+        only_live("sandboxes.connect")
         client = DaemonClient(**options)
         call = Call("GET", f"/sandboxes/{segment(name_or_id)}", "sandboxes.connect")
         return cls(client, read(SandboxInfo, client.json(call)), None)
@@ -91,6 +104,7 @@ class Sandbox:
         **options: Unpack[ClientOptions],
     ) -> _Infos:
         """The sandboxes of this state root, newest last; with ``tags`` only those that have all of these."""
+        only_live("sandboxes.list")
         query = {"tag": [f"{key}={value}" for key, value in (tags or {}).items()], "state": state}
         call = Call("GET", "/sandboxes", "sandboxes.list", query=query)
         document = DaemonClient(**options).json(call)
@@ -118,12 +132,8 @@ class Sandbox:
 
         See :class:`mvm.RestoreOptions`. Raises ``SnapshotMismatchError`` when it does not match its seal or this host.
         """
-        refuse_other_modes()
         ref = snapshot.id if isinstance(snapshot, Snapshot) else snapshot
-        body = request_body("restore", RestoreOptions, options)
-        call = Call("POST", f"/snapshots/{segment(ref)}/restore", "snapshots.restore", json=body)
-        client = DaemonClient(**client_options(options))
-        return cls._of(make(client, call, detach=bool(options.get("detach")), on_progress=options.get("on_progress")))
+        return cls._of(restore_sandbox(ref, options))
 
     @classmethod
     def _of(cls, made: Made) -> Self:
@@ -131,7 +141,7 @@ class Sandbox:
 
     @property
     def id(self) -> str:
-        return self._target.id
+        return self.info.id
 
     @property
     def name(self) -> str | None:
@@ -201,6 +211,8 @@ class Sandbox:
 
     def stop(self) -> SandboxInfo:
         """Ends process and memory and keeps the disk. Stopping a stopped sandbox is no error."""
+        if self._end_recording():
+            return self.info
         return self._now(lifecycle.change(self._target, "stop"))
 
     def start(self) -> SandboxInfo:
@@ -235,6 +247,8 @@ class Sandbox:
 
     def destroy(self) -> DestroyResult:
         """Deletes everything of the sandbox; says what the deletion guarantees. Calling it again is no error."""
+        if self._end_recording():
+            return unread("the result of destroy")  # type: ignore[no-any-return]
         result = lifecycle.destroy(self._target)
         self._give_up()
         return result
@@ -250,6 +264,7 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Destroys what belongs to this handle. Does nothing in a forked process."""
+        self._end_recording()
         if self._lease is None or not self._lease.ours:
             return
         try:
@@ -265,6 +280,12 @@ class Sandbox:
         finally:
             self._give_up()
 
+    def _end_recording(self) -> bool:
+        """Ends a recording, if this is one: what is left of a workload's sandbox is up to who runs it."""
+        if self._recording:
+            self._recording.end("the sandbox was ended")
+        return bool(self._recording)
+
     def _give_up(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
@@ -275,4 +296,5 @@ class Sandbox:
         return self.info
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name or self.id} {self.info.state}>"
+        state = "being recorded" if self._recording else f"{self.name or self.id} {self.info.state}"
+        return f"<{type(self).__name__} {state}>"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mvm.client.call import Call, given, segment
 from mvm.drivers import blocking as driver
 from mvm.options import ClientOptions
+from mvm.record.mode import only_live
 from mvm.results.document import read
 from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
 from mvm.sync.daemon_client import DaemonClient
@@ -39,6 +40,7 @@ class Snapshot:
     @classmethod
     def list(cls, **options: Unpack[ClientOptions]) -> _Snapshots:
         """The snapshots of this state root, oldest first."""
+        only_live("snapshots.list")
         client = DaemonClient(**options)
         document = client.json(Call("GET", "/snapshots", "snapshots.list"))
         return [cls(client, read(SnapshotInfo, info)) for info in document["snapshots"]]
@@ -49,6 +51,7 @@ class Snapshot:
 
         Raises ``SnapshotError`` when there is none, ``SnapshotMismatchError`` when its seal does not hold.
         """
+        only_live("snapshots.get")
         client = DaemonClient(**options)
         call = Call("GET", f"/snapshots/{segment(name_or_id)}", "snapshots.get")
         return cls(client, read(SnapshotInfo, client.json(call)))
@@ -73,6 +76,7 @@ class Snapshot:
         :param quota_bytes: host storage all of them may take
         :param dry_run: only say what would be removed
         """
+        only_live("snapshots.prune")
         body = given(
             sandbox=sandbox,
             keep_last=keep_last,

@@ -91,9 +91,9 @@ export const clientErrors = {
     outcome: "not_started",
     exit: 64,
     http: 400,
-    meaning: "A result was read that no guest produced, because the script is being recorded.",
-    hint: "Run the script with MVM_SDK_MODE=live, or do not depend on results while recording",
-    cliHint: "Run the script with `mvmctl run --mode live`, or do not depend on results while recording",
+    meaning: "A script that is recorded read a result that no guest produced, or did what a workload cannot say.",
+    hint: "Run the script with MVM_SDK_MODE=live, or leave out what depends on a guest",
+    cliHint: "Run the script with `mvmctl run --mode live`, or leave out what depends on a guest",
   },
   TRANSPORT_FAILED: {
     class: "TransportError",
