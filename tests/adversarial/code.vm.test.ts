@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { evidenceLayout, findEntry, readPublicKeys, sha256, verifyReceipt } from "@mvm/evidence";
 import { type CodeResult, type RunCodeOptions, type Sandbox } from "@mvm/sdk";
 import { beforeAll, describe, expect, test } from "vitest";
 import { text, until, useScene } from "../support/scene.js";
@@ -37,6 +40,32 @@ describe("code in a context", () => {
     expect((await python("import asyncio\nawait asyncio.sleep(0.01)\n'awaited'")).value).toBe("'awaited'");
     expect((await python("raise SystemExit(3)")).error).toMatchObject({ name: "SystemExit", value: "3" });
     expect((await python("x")).value).toBe("43");
+  });
+
+  test("E-08 E-09 has a receipt and an entry however it ends, and neither holds the code", async () => {
+    const key = readPublicKeys(evidenceLayout(scene.home).keys, "receipt").current!;
+    const canary = "canary_7f3a";
+    const calls: [string, RunCodeOptions, object][] = [
+      [`print("${canary}")`, patient, { outcome: "completed", timed_out: false, stdout_bytes: 12 }],
+      [`raise ValueError("${canary}")`, patient, { outcome: "completed", stdout_bytes: 0 }],
+      [`import os; print("${canary}", flush=True); os._exit(7)`, patient, { outcome: "completed", stdout_bytes: 12 }],
+      ["import os, signal; os.kill(os.getpid(), signal.SIGKILL)", patient, { outcome: "completed", stdout_bytes: 0 }],
+      ["while True: pass", { timeoutSeconds: 1 }, { outcome: "timed_out", timed_out: true }],
+    ];
+    for (const [code, options, observed] of calls) {
+      const result = await python(code, { ...options, context: "proven" });
+      const verdict = verifyReceipt(readFileSync(result.receipt!), [key]);
+      if (!verdict.ok) throw new Error(verdict.detail);
+      const { predicate, subject } = verdict.statement;
+      expect(predicate, code).toMatchObject({
+        ...{ run_id: result.runId, audit_id: result.auditId, observed },
+        ...{ claimed_by_guest: { exit_code: result.exitCode, signal: result.signal }, invocation: { argv_len: 2 } },
+      });
+      expect(subject[0]?.digest.sha256).toBe(sha256(result.stdout));
+      const begun = await findEntry(join(scene.home, "audit/default"), result.auditId!);
+      expect(begun).toMatchObject({ entry: { event: "run.begin", run_id: result.runId }, end: { event: "run.end" } });
+      expect(JSON.stringify([begun, verdict.statement])).not.toContain(canary);
+    }
   });
 
   test("is a command of the user: environment, directory, rights, __main__", async () => {

@@ -29,7 +29,7 @@ export function codeRoutes(app: FastifyInstance, { services }: ApiContext): void
     (request, reply) =>
       streamEvents(request, reply, "code.run", async (stream) => {
         const sandbox = registry.get(request.params.ref, "run code in");
-        const result = await runCode(sandbox, request.body, {
+        const result = await runCode(services, sandbox, request.body, {
           signal: stream.signal,
           onStarted: (pid, runId) => void stream.send({ event: "started", pid, run_id: runId }),
           onOutput: (event, data) => {
@@ -37,7 +37,7 @@ export function codeRoutes(app: FastifyInstance, { services }: ApiContext): void
             return stream.send({ event, data: data.toString("base64") }) ? undefined : stream.drained();
           },
         });
-        stream.send({ event: "end", result: { ...result, audit_id: request.recording?.auditId ?? null } });
+        stream.send({ event: "end", result });
       }),
   );
 
@@ -59,7 +59,7 @@ export function codeRoutes(app: FastifyInstance, { services }: ApiContext): void
       const context = request.body.context ?? randomUUID();
       const sandbox = registry.get(request.params.ref, "make a context in");
       const body = { language, context, code: null, ...(cwd !== undefined && { cwd }) };
-      const { error } = await runCode(sandbox, body, {
+      const { error } = await runCode(services, sandbox, body, {
         signal: new AbortController().signal,
         onStarted: () => undefined,
         onOutput: () => undefined,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   type CodeClaim,
   type CodeRequest,
@@ -11,8 +12,10 @@ import {
 import { OutputCapture } from "@mvm/protocol/capture";
 import { checker, CodeClaimSchema } from "@mvm/protocol/schemas";
 import { rounded } from "../commands/result.js";
+import { beginRun, endCodeRun, failRun } from "../evidence/run-record.js";
 import { withheld } from "../logs/redact.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
+import type { Services } from "../sandboxes/services.js";
 import { contextsOf } from "./contexts.js";
 import type { CallEnd, Runner } from "./runner.js";
 
@@ -34,20 +37,35 @@ const ackPortion = limits.codeWindowBytes / 4;
 type Request = Omit<CodeRequest, "code"> & { readonly code: string | null };
 
 /**
- * Runs code in a context of the sandbox and resolves with its result, however it ended. A `code` of null only makes sure that
- * the context is there. @throws {SandboxUnavailable} {OutcomeUnknownError} {BackendUnsupported}
+ * Runs code in a context of the sandbox and resolves with its result, however it ended. Its begin is in the audit log before it
+ * starts, and it has a receipt as a command has. A `code` of null only makes sure that the context is there.
+ * @throws {SandboxUnavailable} {OutcomeUnknownError} {BackendUnsupported}
+ * @throws {SandboxDependencyError} code AUDIT_UNAVAILABLE: it was not started
  */
-export async function runCode(sandbox: Sandbox, request: Request, sink: CodeSink): Promise<CodeResultDocument> {
-  const context = request.context ?? defaultContext;
+export async function runCode(
+  services: Services,
+  sandbox: Sandbox,
+  request: Request,
+  sink: CodeSink,
+): Promise<CodeResultDocument> {
+  const { language, code, context = defaultContext } = request;
   const cwd = validateGuestPath(request.cwd ?? "/home/user");
-  return contextsOf(sandbox, request.language).inTurn(context, (runner) => {
+  return contextsOf(sandbox, language).inTurn(context, async (runner) => {
     sink.signal.throwIfAborted();
-    return new CodeCall(sandbox, runner, { ...request, context, cwd }, sink).result;
+    const start = (runId: string) => new CodeCall(runId, sandbox, runner, { ...request, context, cwd }, sink);
+    if (code === null) return start(newId("run")).result;
+    const record = await beginRun(services, sandbox, { argv: [language, code], env: {} });
+    const call = start(record.runId);
+    try {
+      return await endCodeRun(services, sandbox, record, call, await call.result);
+    } catch (error) {
+      await failRun(services, sandbox, record, error, call);
+      throw error;
+    }
   });
 }
 
 class CodeCall {
-  readonly id = newId("run");
   readonly result: Promise<CodeResultDocument>;
   readonly #outputs;
   readonly #began = performance.now();
@@ -59,7 +77,11 @@ class CodeCall {
   /** Why output could not be cleaned. */
   #unclean: Error | undefined;
 
+  /** SHA-256 of all output so far, also of what the result leaves out. */
+  readonly digests = { stdout: createHash("sha256"), stderr: createHash("sha256") };
+
   constructor(
+    readonly id: string,
     private readonly sandbox: Sandbox,
     private readonly runner: Runner,
     private readonly request: Request & { readonly context: string; readonly cwd: string },
@@ -130,6 +152,7 @@ class CodeCall {
   #deliver(stream: "stdout" | "stderr", data: Buffer, size: number): void {
     if (this.#unclean !== undefined) return;
     this.#outputs[stream].push(data);
+    this.digests[stream].update(data);
     const acknowledge = (): void => {
       this.#unacknowledged += size;
       if (this.#unacknowledged < ackPortion) return;
@@ -162,6 +185,7 @@ class CodeCall {
       schema_version: 1,
       run_id: this.id,
       audit_id: null,
+      receipt_path: null,
       sandbox_id: this.sandbox.id,
       language: this.request.language,
       context: this.request.context,

@@ -32,7 +32,7 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "POST /v1/sandboxes/:ref/processes/:pid/stdin": { event: "process.stdin" },
   "POST /v1/runs/:run_id/stdin": { event: "process.stdin" },
 
-  "POST /v1/sandboxes/:ref/code": { event: "code.run" },
+  "POST /v1/sandboxes/:ref/code": { recordedBy: "run" },
   "POST /v1/sandboxes/:ref/code/contexts": { event: "code.context.create" },
   "DELETE /v1/sandboxes/:ref/code/contexts/:language/:context": { event: "code.context.remove" },
 

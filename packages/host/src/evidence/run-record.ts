@@ -1,3 +1,4 @@
+import type { Hash } from "node:crypto";
 import {
   argvDigest,
   envelopeText,
@@ -7,9 +8,8 @@ import {
   type ReceiptPredicate,
   type RunOutcome,
 } from "@mvm/evidence";
-import { isSandboxError, newId, PolicyDenied, type CommandResult } from "@mvm/protocol";
+import { isSandboxError, newId, PolicyDenied, type CodeResultDocument, type CommandResult } from "@mvm/protocol";
 import type { CommandSpec } from "../commands/spec.js";
-import type { Process } from "../commands/process.js";
 import { accelOf, isolationOf } from "../sandboxes/info.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
@@ -25,10 +25,24 @@ export interface RunRecord {
   readonly startedAt: Date;
 }
 
+/** What ran, as far as its record goes: SHA-256 of all it has written. */
+interface Output {
+  readonly digests: { readonly stdout: Hash; readonly stderr: Hash };
+}
+
+/** What is recorded of a result. */
+interface RunFacts extends Pick<
+  CommandResult,
+  "signal" | "oomKilled" | "durationMs" | "stdoutBytes" | "stderrBytes" | "stdoutTruncated" | "stderrTruncated"
+> {
+  /** Null for code whose interpreter goes on. */
+  readonly exitCode: number | null;
+}
+
 /** How a run ended, for its entry and its receipt. */
 interface RunEnd {
   readonly outcome: RunOutcome;
-  readonly result: CommandResult | null;
+  readonly result: RunFacts | null;
   readonly stdoutSha256: string;
   readonly stderrSha256: string;
   /** Code of the error, when there is no result or not only one. */
@@ -66,12 +80,37 @@ export async function endRun(
   recorder: Recorder,
   sandbox: Sandbox,
   record: RunRecord,
-  process: Process,
+  output: Output,
   result: CommandResult,
 ): Promise<CommandResult> {
   const outcome = result.timedOut ? "timed_out" : "completed";
-  const receipt = await finish(recorder, sandbox, record, { ...digestsOf(process), outcome, result, code: null });
+  const receipt = await finish(recorder, sandbox, record, { ...digestsOf(output), outcome, result, code: null });
   return { ...result, auditId: record.begun.id, receipt };
+}
+
+/** As {@link endRun}, for code of a context. */
+export async function endCodeRun(
+  recorder: Recorder,
+  sandbox: Sandbox,
+  record: RunRecord,
+  output: Output,
+  document: CodeResultDocument,
+): Promise<CodeResultDocument> {
+  const { context_ended: ended } = document;
+  const outcome = document.timed_out
+    ? "timed_out"
+    : ended === "lost"
+      ? "lost"
+      : ended === "not_started"
+        ? "failed"
+        : "completed";
+  const result: RunFacts = {
+    ...{ exitCode: document.exit_code, signal: document.signal, oomKilled: document.oom_killed },
+    ...{ durationMs: document.duration_ms, stdoutBytes: document.stdout_bytes, stderrBytes: document.stderr_bytes },
+    ...{ stdoutTruncated: document.stdout_truncated, stderrTruncated: document.stderr_truncated },
+  };
+  const receipt = await finish(recorder, sandbox, record, { ...digestsOf(output), outcome, result, code: null });
+  return { ...document, audit_id: record.begun.id, receipt_path: receipt };
 }
 
 /** Records a run whose end nobody knows, or that never began. Names its entry in the error. */
@@ -80,12 +119,12 @@ export async function failRun(
   sandbox: Sandbox,
   record: RunRecord,
   error: unknown,
-  process: Process | null,
+  output: Output | null,
   result: CommandResult | null = null,
 ): Promise<void> {
   const { code, outcome } = isSandboxError(error) ? error : { code: "INTERNAL", outcome: "unknown" };
   const how = result?.timedOut === true ? "timed_out" : outcome === "not_started" ? "failed" : "lost";
-  const digests = process === null ? { stdoutSha256: nothing, stderrSha256: nothing } : digestsOf(process);
+  const digests = output === null ? { stdoutSha256: nothing, stderrSha256: nothing } : digestsOf(output);
   await finish(recorder, sandbox, record, { ...digests, outcome: how, result, code });
   nameIn(error, record.runId, record.begun.id);
 }
@@ -197,7 +236,7 @@ function invocationOf(
   return { argv_len: argv.length, argv_hmac_sha256: argvDigest(argv, key), env_count: envCount, mounts: 0 };
 }
 
-function digestsOf({ digests }: Process): Pick<RunEnd, "stdoutSha256" | "stderrSha256"> {
+function digestsOf({ digests }: Output): Pick<RunEnd, "stdoutSha256" | "stderrSha256"> {
   return { stdoutSha256: digests.stdout.copy().digest("hex"), stderrSha256: digests.stderr.copy().digest("hex") };
 }
 

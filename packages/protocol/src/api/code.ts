@@ -116,6 +116,8 @@ export const CodeResultSchema = Type.Object(
     stdout_truncated: Type.Boolean(),
     stderr_truncated: Type.Boolean(),
     duration_ms: milliseconds,
+    /** The receipt's file on this host; null when it could not be written. */
+    receipt_path: nullable(Type.String()),
   },
   strict,
 );

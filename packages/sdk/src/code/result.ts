@@ -14,6 +14,8 @@ export type CodeOutput = Readonly<Record<string, string>>;
 /** What came of a call, whatever it was: an exception, a time limit and a dead interpreter are results too. */
 export interface CodeResult {
   readonly runId: string;
+  /** The call's entry in the audit log. */
+  readonly auditId: string | null;
   readonly sandboxId: string;
   readonly language: CodeLanguage;
   readonly context: string;
@@ -44,12 +46,15 @@ export interface CodeResult {
   readonly stdoutTruncated: boolean;
   readonly stderrTruncated: boolean;
   readonly durationMs: number;
+  /** Path of the receipt on the host; null when it could not be written. */
+  readonly receipt: string | null;
 }
 
 /** The result as the API sends it. */
 export function codeResult(document: CodeResultDocument): CodeResult {
   return {
     runId: document.run_id,
+    auditId: document.audit_id,
     sandboxId: document.sandbox_id,
     language: document.language,
     context: document.context,
@@ -72,5 +77,6 @@ export function codeResult(document: CodeResultDocument): CodeResult {
     stdoutTruncated: document.stdout_truncated,
     stderrTruncated: document.stderr_truncated,
     durationMs: document.duration_ms,
+    receipt: document.receipt_path,
   };
 }

@@ -51,6 +51,12 @@ class CodeResult:
     stdout_base64: str | None = None
     """The kept bytes, when they are not UTF-8."""
     stderr_base64: str | None = None
+    receipt_path: str | None = None
+
+    @property
+    def receipt(self) -> str | None:
+        """Path of the receipt on the host; None when it could not be written."""
+        return self.receipt_path
 
 
 @dataclass(frozen=True)
