@@ -20,6 +20,7 @@ mod resume;
 mod sched;
 mod serve;
 mod signals;
+mod trust;
 mod tsc;
 mod tunnel;
 

@@ -114,6 +114,8 @@ message!(Resume {
     #[serde(default)]
     env: Env,
     #[serde(default)]
+    authority: Option<String>,
+    #[serde(default)]
     adopted: bool,
 });
 request!(Exec {

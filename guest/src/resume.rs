@@ -6,6 +6,7 @@ use crate::egress;
 use crate::error::{OpError, OpResult};
 use crate::files::resolve::Root;
 use crate::request::{self, Resume};
+use crate::trust;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io;
@@ -36,6 +37,9 @@ pub fn resume(core: &mut Core, json: &[u8]) -> OpResult<()> {
     egress::reset(core);
     if core.is_init {
         rename_machine(&core.root, &request.hostname, &request.machine_id);
+        if let Some(authority) = &request.authority {
+            trust::install(&core.root, authority);
+        }
     }
     Ok(())
 }
@@ -115,7 +119,7 @@ where
     let length = io::pread(&file, &mut old, 0)?;
     let new = content(&String::from_utf8_lossy(&old[..length]));
     if new != old[..length] {
-        write_whole(&file, &new)?;
+        write_at(&file, 0, &new)?;
         if new.len() as i64 != stat.st_size {
             rustix::fs::ftruncate(&file, new.len() as u64)?;
         }
@@ -123,10 +127,10 @@ where
     Ok(())
 }
 
-fn write_whole(file: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+pub fn write_at(file: &OwnedFd, from: u64, bytes: &[u8]) -> io::Result<()> {
     let mut at = 0;
     while at < bytes.len() {
-        at += io::pwrite(file, &bytes[at..], at as u64)?;
+        at += io::pwrite(file, &bytes[at..], from + at as u64)?;
     }
     Ok(())
 }

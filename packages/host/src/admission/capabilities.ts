@@ -7,7 +7,6 @@ import type { Plan } from "./plan.js";
 const notYet: { readonly [C in Capability]?: string } = {
   "mounts.read": "host directories cannot be shared with a machine",
   "mounts.write": "host directories cannot be shared with a machine",
-  secrets: "secrets cannot be put into requests",
 };
 
 /**

@@ -12,6 +12,7 @@ export function resumeMessage(fields: ResumeFields): Record<string, unknown> {
     hostname: fields.hostname,
     machine_id: fields.machineId,
     env: fields.env ?? {},
+    ...(fields.authority !== undefined && { authority: fields.authority }),
     adopted: fields.adopted ?? false,
   };
 }

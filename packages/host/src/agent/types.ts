@@ -33,6 +33,8 @@ export interface ResumeFields {
   readonly hostname: string;
   readonly machineId: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Certificate that programs shall believe from now on, PEM. Default: none. */
+  readonly authority?: string;
   readonly adopted?: boolean;
   /** Milliseconds to set the guest's clock back by. Default: none. */
   readonly clockBackMs?: number;

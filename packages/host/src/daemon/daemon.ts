@@ -5,6 +5,7 @@ import { createApi } from "../api/server.js";
 import type { Backend } from "../backends/backend.js";
 import { OperatorFile } from "../egress/operator-file.js";
 import { Names } from "../egress/resolve.js";
+import { ServerTrust } from "../egress/server-tls.js";
 import { Evidence } from "../evidence/evidence.js";
 import { ReceiptStore } from "../evidence/receipts.js";
 import { openImages, type ImageAccess } from "../images/image-access.js";
@@ -88,7 +89,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     meters,
     evidence,
     receipts,
-    egress: { operator: new OperatorFile(home.root, log), names: new Names() },
+    egress: { operator: new OperatorFile(home.root, log), names: new Names(), trust: new ServerTrust() },
     pools: new Pools(home.root, () => services, options.memoryPressure),
     queue: new StartQueue({
       slots: availableParallelism(),

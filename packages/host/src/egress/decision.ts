@@ -18,6 +18,12 @@ export type RefusalReason =
   | "encrypted_hello"
   | "not_http"
   | "other_host"
+  /** The server did not prove to be the host that a secret is bound to. */
+  | "not_verified"
+  /** The program does not believe the sandbox's own authority, or speaks another protocol than HTTP/1.1. */
+  | "guest_tls"
+  /** The value of a secret cannot be had any more: it was removed, or bound to other hosts. */
+  | "secret_unavailable"
   /** The policy changed while the connection was open. */
   | "policy_changed";
 
@@ -32,6 +38,16 @@ export type EgressDecision =
       readonly reason: RefusalReason;
       /** `host` refused it, or, as it says itself, the guest's own resolver. */
       readonly by: "host" | "guest";
+    }
+  | {
+      /** A placeholder was on its way to the host. */
+      readonly decision: "secret";
+      readonly host: string;
+      readonly port: number;
+      /** Name of the secret. */
+      readonly secret: string;
+      /** Whether its value was sent in its place. */
+      readonly sent: boolean;
     }
   | {
       readonly decision: "ended";

@@ -15,12 +15,16 @@ import { handlerFor } from "./handlers.js";
 import type { OperatorFile } from "./operator-file.js";
 import { isAllowed, type Names, vet } from "./resolve.js";
 import { compileRules, type Rules } from "./rules.js";
+import type { ServerTrust } from "./server-tls.js";
 import type { Traffic } from "./splice.js";
+import type { Substituting } from "./substituting.js";
+import type { Substitution } from "./substitution.js";
 
 /** What all sandboxes share: the operator's word, and name servers. */
 export interface EgressHost {
   readonly operator: OperatorFile;
   readonly names: Names;
+  readonly trust: ServerTrust;
 }
 
 export interface EgressOptions {
@@ -28,6 +32,8 @@ export interface EgressOptions {
   readonly session: AgentSession;
   readonly accel: Accelerator;
   readonly policy: NetworkPolicyDocument;
+  /** What the sandbox's secrets mean for it, now; undefined: it has none. */
+  readonly substitution?: () => Substitution | undefined;
   /** Called once for every decision, in their order. Must not throw. */
   readonly onDecision: (decision: EgressDecision) => void;
 }
@@ -164,7 +170,24 @@ export class Egress {
     open.rule = this.#rules.match(host, port);
     if (open.rule === undefined) throw new Refusal("no_rule");
     const openingMs = deadline("egressOpening", this.#options.accel);
-    await handlerFor(open.rule)({ host, port, guest, traffic, openingMs, reach: () => this.#reach(open) });
+    const handle = handlerFor(open.rule, this.#substituting(host, port));
+    await handle({ host, port, guest, traffic, openingMs, reach: () => this.#reach(open) });
+  }
+
+  #substituting(host: string, port: number): Substituting | undefined {
+    const substitution = this.#options.substitution?.();
+    if (substitution?.bound(host) !== true) return undefined;
+    const { operator, trust } = this.#options.host;
+    const authorities = operator.current()?.authorities ?? [];
+    const onSecret = (secret: string, sent: boolean): void =>
+      this.#options.onDecision({ decision: "secret", host, port, secret, sent });
+    return {
+      ...{ trust, authorities, onSecret },
+      bound: (name) => substitution.bound(name),
+      contextFor: (name) => substitution.contextFor(name),
+      substitute: (...given) => substitution.substitute(...given),
+      mask: () => substitution.mask(),
+    };
   }
 
   async #reach(open: Open): Promise<Socket> {

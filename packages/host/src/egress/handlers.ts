@@ -5,6 +5,7 @@ import { Refusal } from "./decision.js";
 import type { GuestConnection } from "./guest-connection.js";
 import { type HeadResult, readRequestHead } from "./request-head.js";
 import { splice, type Traffic } from "./splice.js";
+import { type Substituting, substitute } from "./substituting.js";
 
 /** One connection that a rule allows, before anybody outside has heard of it. */
 export interface Carried {
@@ -27,9 +28,13 @@ const handlers: { readonly [P in NetworkRule["protocol"]]: ConnectionHandler } =
   tcp: async (carried) => splice(carried.guest, await carried.reach(), carried.traffic),
 };
 
-/** Who carries the connections of a rule. */
-export function handlerFor(rule: NetworkRule): ConnectionHandler {
-  return handlers[rule.protocol];
+/** Who carries the connections of a rule; with `substituting`, those to a host that secrets are bound to. */
+export function handlerFor(rule: NetworkRule, substituting?: Substituting): ConnectionHandler {
+  if (rule.protocol !== "https" || substituting === undefined) return handlers[rule.protocol];
+  return async (carried) => {
+    await opening(carried, checkHello);
+    await substitute(carried, substituting);
+  };
 }
 
 /** Looks at opening bytes: returns how many there have to be to look again, or undefined when all is well. */
@@ -38,17 +43,22 @@ type OpeningCheck = (bytes: Uint8Array, carried: Carried) => number | undefined;
 /** A handler that connects only after the program's first bytes have passed a check, and passes them on unchanged. */
 function checked(check: OpeningCheck): ConnectionHandler {
   return async (carried) => {
-    let timer: NodeJS.Timeout | undefined;
-    const silent = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Refusal("silent")), carried.openingMs);
-    });
-    try {
-      await Promise.race([readOpening(carried, check), silent]);
-    } finally {
-      clearTimeout(timer);
-    }
+    await opening(carried, check);
     await splice(carried.guest, await carried.reach(), carried.traffic);
   };
+}
+
+/** Waits for the opening bytes and checks them; they can be read again then. @throws {Refusal} */
+async function opening(carried: Carried, check: OpeningCheck): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const silent = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Refusal("silent")), carried.openingMs);
+  });
+  try {
+    await Promise.race([readOpening(carried, check), silent]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function readOpening(carried: Carried, check: OpeningCheck): Promise<void> {

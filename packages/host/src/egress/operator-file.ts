@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { lstatSync, readFileSync } from "node:fs";
 import { isIP, isIPv6 } from "node:net";
 import { join } from "node:path";
@@ -18,14 +19,16 @@ export interface OperatorNetwork {
   override(host: string, port: number): Target | undefined;
   /** Name servers instead of the host's own; undefined: the host's own. */
   readonly resolvers: readonly string[] | undefined;
+  /** Certificates, PEM, that vouch for servers beside those this host trusts; for hosts that secrets are bound to. */
+  readonly authorities: readonly string[];
 }
 
-const nothing: OperatorNetwork = { override: () => undefined, resolvers: undefined };
+const nothing: OperatorNetwork = { override: () => undefined, resolvers: undefined, authorities: [] };
 const maxBytes = 1024 * 1024;
 
 /**
  * `policy/network.json` of the state root, else `/etc/mvm/network.json`:
- * `{"overrides": {"api.example.com": "192.0.2.7", "db.example.com:5432": "127.0.0.1:15432"}, "resolvers": ["192.0.2.53"]}`.
+ * `{"overrides": {"api.example.com": "192.0.2.7", "db.example.com:5432": "127.0.0.1:15432"}, "resolvers": ["192.0.2.53"], "authorities": ["-----BEGIN CERTIFICATE-----…"]}`.
  * Read again when it has changed. One that is broken, or that others could have written, allows nothing.
  */
 export class OperatorFile {
@@ -91,10 +94,12 @@ function problemOf(file: ReturnType<typeof lstatSync>): string | undefined {
   return (Number(file.mode) & 0o022) === 0 ? undefined : "others may write it";
 }
 
+const known = ["overrides", "resolvers", "authorities"];
+
 /** Throws with what is wrong, in words for the operator. */
 export function parseOperatorNetwork(bytes: Uint8Array): OperatorNetwork {
   const document = record(parseMessage(bytes), "it");
-  const unknown = Object.keys(document).find((key) => key !== "overrides" && key !== "resolvers");
+  const unknown = Object.keys(document).find((key) => !known.includes(key));
   if (unknown !== undefined) throw new Error(`${JSON.stringify(unknown)} is not known`);
   const overrides = new Map<string, Target>();
   for (const [name, value] of Object.entries(record(document["overrides"] ?? {}, '"overrides"'))) {
@@ -108,7 +113,12 @@ export function parseOperatorNetwork(bytes: Uint8Array): OperatorNetwork {
   if (resolvers !== undefined && !(Array.isArray(resolvers) && resolvers.every(isServer))) {
     throw new Error('"resolvers" is not a list of IP addresses');
   }
+  const authorities = document["authorities"] ?? [];
+  if (!(Array.isArray(authorities) && authorities.every(isCertificate))) {
+    throw new Error('"authorities" is not a list of certificates in PEM form');
+  }
   return {
+    authorities,
     override: (host, port) => overrides.get(`${host} ${port}`) ?? overrides.get(`${host} *`),
     resolvers: resolvers as readonly string[] | undefined,
   };
@@ -133,4 +143,12 @@ function isServer(value: unknown): boolean {
   if (typeof value !== "string") return false;
   const { host } = split(value);
   return isAddress(host) || isIPv6(host);
+}
+
+function isCertificate(value: unknown): value is string {
+  try {
+    return typeof value === "string" && new X509Certificate(value).ca;
+  } catch {
+    return false;
+  }
 }

@@ -34,8 +34,8 @@ export function readRequestHead(bytes: Uint8Array): HeadResult {
   if (values("content-length").length + values("transfer-encoding").length > 1) return "not_http";
   const [host, ...others] = values("host");
   if (host === undefined || others.length > 0) return "not_http";
-  const wanted = parseAuthority(host);
-  return wanted !== undefined && agrees(method, target, wanted) ? wanted : "not_http";
+  const wanted = parseAuthority(host, 80);
+  return wanted !== undefined && agrees(method, target, wanted, "http") ? wanted : "not_http";
 }
 
 /** Refuses other protocols at their first byte instead of at the time limit. */
@@ -43,15 +43,18 @@ function couldBeRequest(head: string): boolean {
   return /^[A-Z]{0,32}(?: |$)/.test(head);
 }
 
-function parseAuthority(text: string): RequestHead | undefined {
+/** The host and port that a Host header names; undefined when it could be read in more than one way. */
+export function parseAuthority(text: string, defaultPort: number): RequestHead | undefined {
   const [, host, port] = authority.exec(text.toLowerCase()) ?? [];
-  return host === undefined ? undefined : { host, port: port === undefined ? 80 : Number(port) };
+  return host === undefined ? undefined : { host, port: port === undefined ? defaultPort : Number(port) };
 }
 
-function agrees(method: string, target: string, { host, port }: RequestHead): boolean {
+/** Whether a request's target is one of the host that its Host header names. */
+export function agrees(method: string, target: string, { host, port }: RequestHead, scheme: "http" | "https"): boolean {
   if (target.startsWith("/")) return true;
   if (target === "*") return method === "OPTIONS";
-  const absolute = /^http:\/\/([^/?#]*)(?:[/?#]|$)/i.exec(target);
-  const named = absolute?.[1] === undefined ? undefined : parseAuthority(absolute[1]);
-  return named !== undefined && named.host === host && named.port === port;
+  const [, named = "", at] = /^(https?):\/\/([^/?#]*)(?:[/?#]|$)/i.exec(target) ?? [];
+  if (named.toLowerCase() !== scheme || at === undefined) return false;
+  const absolute = parseAuthority(at, scheme === "http" ? 80 : 443);
+  return absolute !== undefined && absolute.host === host && absolute.port === port;
 }

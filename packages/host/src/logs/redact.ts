@@ -2,6 +2,7 @@ import { PermanentError } from "@mvm/protocol";
 
 /** Stands where a protected value stood. */
 export const redacted = "[redacted]";
+const marker = (_length: number): Buffer => Buffer.from(redacted);
 
 /** Shorter forms of a value say too little, and would be found everywhere. Bytes. */
 const shortestForm = 4;
@@ -43,20 +44,23 @@ export class Redactor {
     return this.forms.length === 0 ? text : this.take(Buffer.from(text), Infinity).clean.toString("utf8");
   }
 
-  /** For bytes that come in pieces, whose borders say nothing. */
-  stream(): RedactedStream {
+  /**
+   * For bytes that come in pieces, whose borders say nothing.
+   * @param instead what stands in the place of so many bytes
+   */
+  stream(instead: (length: number) => Buffer = marker): RedactedStream {
     let held: Buffer = Buffer.alloc(0);
     return {
       push: (chunk) => {
         if (this.forms.length === 0 && held.length === 0) return chunk;
         const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-        const { clean, rest } = this.take(bytes, bytes.length - this.beginning(bytes));
+        const { clean, rest } = this.take(bytes, bytes.length - this.beginning(bytes), instead);
         // A copy: the chunk's buffer is its sender's.
         held = Buffer.from(rest);
         return clean;
       },
       flush: () => {
-        const { clean } = this.take(held, Infinity);
+        const { clean } = this.take(held, Infinity, instead);
         held = Buffer.alloc(0);
         return clean;
       },
@@ -64,14 +68,14 @@ export class Redactor {
   }
 
   /** Takes out the values that begin before `until`, and leaves what is behind that and behind the last of them. */
-  private take(bytes: Buffer, until: number): { clean: Buffer; rest: Buffer } {
+  private take(bytes: Buffer, until: number, instead = marker): { clean: Buffer; rest: Buffer } {
     const parts: Buffer[] = [];
     const places = this.forms.map(() => -1);
     let at = 0;
     for (;;) {
       const next = this.find(bytes, at, places);
       if (next === undefined || next.index >= until) break;
-      parts.push(bytes.subarray(at, next.index), Buffer.from(redacted));
+      parts.push(bytes.subarray(at, next.index), instead(next.length));
       at = next.index + next.length;
     }
     const end = Math.max(at, Math.min(until, bytes.length));

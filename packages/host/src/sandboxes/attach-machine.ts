@@ -41,6 +41,7 @@ export function attachMachine(
     session,
     accel: machine.identity.accel,
     policy: sandbox.network,
+    substitution: () => sandbox.secrets ?? undefined,
     onDecision: ({ decision, ...facts }) => sandbox.logs.event(`egress.${decision}`, facts),
   });
   const live = { machine, session, egress };
@@ -76,7 +77,10 @@ export function attachMachine(
 
 /** What makes a machine this sandbox and no other. */
 export function resumeFieldsOf(sandbox: Sandbox, env: Readonly<Record<string, string>>): ResumeFields {
-  return { hostname: hostname(sandbox), machineId: sandbox.machineId, env };
+  const { machineId, secrets } = sandbox;
+  const fields = { hostname: hostname(sandbox), machineId };
+  if (secrets === null) return { ...fields, env };
+  return { ...fields, env: secrets.env(env), authority: secrets.certificate };
 }
 
 /** Longest time from the greeting to the agent's answer. Milliseconds. */

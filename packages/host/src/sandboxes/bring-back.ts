@@ -8,6 +8,7 @@ import type { StateFile } from "../store/state-file.js";
 import { admitAgain } from "./admit-again.js";
 import { attachMachine } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
+import { giveSecrets } from "./give-secrets.js";
 import { armIdle } from "./idle.js";
 import { persist, fromStateFile } from "./persist.js";
 import { reapLeftovers } from "./reap.js";
@@ -67,6 +68,7 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     if (machine === undefined) return "its machine is gone";
     if (denied !== undefined) await machine.pause();
     const paused = wasPaused || denied !== undefined;
+    await giveSecrets(services, sandbox, sandbox.plan.secrets, { adopted: true });
     const live = attachMachine(services, sandbox, machine, paused ? "paused" : "adopted", {});
     if (denied !== undefined) {
       sandbox.state = "paused";

@@ -9,6 +9,7 @@ import { writeFileAtomic } from "../store/atomic.js";
 import { endMachine } from "./end-machine.js";
 import { expiryAfter } from "./expiry.js";
 import { failSandbox } from "./fail.js";
+import { giveSecrets } from "./give-secrets.js";
 import { armIdle } from "./idle.js";
 import { persist } from "./persist.js";
 import { removeDirectory } from "./remove-files.js";
@@ -29,6 +30,8 @@ export interface CreateOptions {
   readonly idempotency?: Sandbox["idempotency"];
   /** Go on from a captured machine instead of the image's template. */
   readonly captured?: CapturedState;
+  /** What its programs hold instead of secrets already, by variable. */
+  readonly placeholders?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -81,11 +84,10 @@ async function bringUp(
   const settle = beginStarting(sandbox, options.signal);
   try {
     services.registry.add(sandbox);
-    sandbox.logs.redactor.protect(
-      Object.values(sandbox.plan.secrets).map(({ secret }) => services.secrets.value(secret)),
-    );
     fault("create.before-journal");
     mkdirSync(sandbox.files.directory, { mode: 0o700, recursive: true });
+    sandbox.placeholders = options.placeholders ?? {};
+    await giveSecrets(services, sandbox, sandbox.plan.secrets);
     persist(sandbox);
     fault("create.after-journal");
     await start(settle.signal);

@@ -1,3 +1,4 @@
+import type { SecretRefDocument } from "@mvm/protocol";
 import { denyAll } from "../admission/network.js";
 import type { Plan } from "../admission/plan.js";
 import type { Backend } from "../backends/backend.js";
@@ -46,6 +47,7 @@ export function toStateFile(sandbox: Sandbox): StateFile {
     tags: { ...plan.tags },
     owner: sandbox.owner,
     network: sandbox.network,
+    ...heldSecrets(sandbox),
     detached: sandbox.detached,
     machine_id: sandbox.machineId,
     plan_sha256: sandbox.planSha256,
@@ -61,6 +63,30 @@ export function toStateFile(sandbox: Sandbox): StateFile {
     ports: sandbox.unadopted?.ports ?? sandbox.ports.list(),
     idempotency: sandbox.idempotency,
   };
+}
+
+function heldSecrets({ plan, placeholders }: Sandbox): Pick<StateFile, "secrets"> {
+  const entries = Object.entries(plan.secrets);
+  if (entries.length === 0) return {};
+  const held = entries.map(([env, { secret, hosts = [], header = null }]) => [
+    env,
+    { secret, hosts, header, placeholder: placeholders[env] ?? "" },
+  ]);
+  return { secrets: Object.fromEntries(held) as NonNullable<StateFile["secrets"]> };
+}
+
+/** What was written down of secrets, as a request names them. */
+export function referencesOf(secrets: StateFile["secrets"]): Record<string, SecretRefDocument> {
+  const references = Object.entries(secrets ?? {}).map(([env, { secret, hosts, header }]) => [
+    env,
+    { secret, hosts, ...(header !== null && { header }) },
+  ]);
+  return Object.fromEntries(references) as Record<string, SecretRefDocument>;
+}
+
+/** By variable, as they were written down. */
+export function placeholdersOf(secrets: StateFile["secrets"]): Record<string, string> {
+  return Object.fromEntries(Object.entries(secrets ?? {}).map(([env, { placeholder }]) => [env, placeholder]));
 }
 
 /** A sandbox as its state file describes it; its machine, if it has one, is not connected yet. */
@@ -84,7 +110,7 @@ export function fromStateFile(state: StateFile, sandboxes: string, backend: Back
     detach: state.detached,
     owner: state.owner,
     network: state.network ?? denyAll,
-    secrets: {},
+    secrets: referencesOf(state.secrets),
     mounts: [],
   };
   const { id, image, idempotency } = state;
@@ -92,6 +118,7 @@ export function fromStateFile(state: StateFile, sandboxes: string, backend: Back
     { id, plan, backend, image, files: sandboxLayout(sandboxes, id), idempotency },
     {
       machineId: state.machine_id,
+      placeholders: placeholdersOf(state.secrets),
       planSha256: state.plan_sha256 ?? null,
       policySha256: state.policy_sha256 ?? null,
       createdAt: state.created_at,

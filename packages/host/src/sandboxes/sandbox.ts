@@ -8,6 +8,7 @@ import type { Egress } from "../egress/egress.js";
 import { ProcessTable } from "../commands/process-table.js";
 import { SandboxLogs } from "../logs/sandbox-logs.js";
 import { PortTable } from "../ports/table.js";
+import type { SandboxSecrets } from "../secrets/sandbox-secrets.js";
 import type { SandboxLayout } from "../store/layout.js";
 import type { StateFile } from "../store/state-file.js";
 import type { BootRecord } from "./boot-report.js";
@@ -66,6 +67,10 @@ export interface Sandbox {
   owner: string | null;
   /** What may leave it now; the plan holds what it was created with. */
   network: NetworkPolicyDocument;
+  /** What the guest holds instead of secrets, by variable. Says nothing to anybody else. */
+  placeholders: Readonly<Record<string, string>>;
+  /** Of a sandbox with a machine that was given secrets. */
+  secrets: SandboxSecrets | null;
   readyAt: string | null;
   endedAt: string | null;
   expiry: Expiry | null;
@@ -115,6 +120,8 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     detached: given.plan.detach,
     owner: given.plan.owner,
     network: given.plan.network,
+    placeholders: {},
+    secrets: null,
     readyAt: null,
     endedAt: null,
     expiry: null,

@@ -1,6 +1,7 @@
 import type { Progress } from "../backends/backend.js";
 import { admitAgain } from "./admit-again.js";
 import { beginStarting, failIfLost } from "./create.js";
+import { giveSecrets } from "./give-secrets.js";
 import { persist } from "./persist.js";
 import { outliveDaemon } from "./outlive.js";
 import type { Sandbox } from "./sandbox.js";
@@ -30,6 +31,7 @@ export async function startSandbox(services: Services, sandbox: Sandbox, options
   try {
     const image = await services.images.ready(sandbox.image.digest, { ...options, signal: start.signal });
     const admitted = await admitAgain(services, sandbox);
+    await giveSecrets(services, sandbox, admitted.plan.secrets);
     await startMachine(services, sandbox, admitted, {
       imagePath: image.path,
       env: savedEnv(sandbox),

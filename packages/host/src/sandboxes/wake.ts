@@ -3,6 +3,7 @@ import { fault } from "../observe/fault.js";
 import { backendOf, requireFitting } from "../snapshots/restore.js";
 import { admitAgain } from "./admit-again.js";
 import { beginStarting, failIfLost } from "./create.js";
+import { giveSecrets } from "./give-secrets.js";
 import { persist, persistIfPossible } from "./persist.js";
 import { outliveDaemon } from "./outlive.js";
 import type { Sandbox } from "./sandbox.js";
@@ -39,6 +40,7 @@ export async function wakeSandbox(services: Services, sandbox: Sandbox, options:
     moveTo(sandbox, "restoring");
     persist(sandbox);
     fault("wake.before-start");
+    await giveSecrets(services, sandbox, admitted.plan.secrets);
     await startMachine(services, sandbox, admitted, {
       imagePath: image.path,
       env: savedEnv(sandbox),

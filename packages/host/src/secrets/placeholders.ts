@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Substituted } from "../egress/substitution.js";
 
 /** A secret as one sandbox may use it: narrowed by its request, never wider than it is stored. */
 export interface GrantedSecret {
@@ -25,13 +26,16 @@ const placeholderPattern = /mvmsecret[0-9a-f]{40}/g;
 export class Placeholders {
   private readonly granted = new Map<string, GrantedSecret>();
 
-  /** @param valueOf reads a value of the store; called for a bound host only, and not kept */
+  /**
+   * @param valueOf reads a value of the store; called for a bound host only, and not kept
+   * @param known placeholders that the guest holds already, by variable; others are made
+   */
   constructor(
     secrets: readonly GrantedSecret[],
-    private readonly valueOf: (name: string) => string,
-    make: () => string = newPlaceholder,
+    private readonly valueOf: (name: string, host: string, header: string) => string,
+    known: Readonly<Record<string, string>> = {},
   ) {
-    for (const secret of secrets) this.granted.set(make(), secret);
+    for (const secret of secrets) this.granted.set(known[secret.env] ?? newPlaceholder(), secret);
   }
 
   /** What the guest's environment holds. */
@@ -46,40 +50,31 @@ export class Placeholders {
 
   /**
    * A header's value as it goes to the host: placeholders of secrets bound to it replaced, also inside of `Basic` credentials.
-   * Placeholders of other secrets, of other headers and of other sandboxes stay the inert text they are.
+   * Placeholders of other secrets, of other headers and of other sandboxes stay the inert text they are. Texts are bytes, one
+   * a character, as headers hold them.
    */
-  substitute(host: string, header: string, text: string): { readonly text: string; readonly names: readonly string[] } {
-    const names = new Set<string>();
-    const replace = (plain: string): string =>
-      plain.replace(placeholderPattern, (placeholder) => {
-        const secret = this.granted.get(placeholder);
-        const mayStand = secret?.header === null || secret?.header.toLowerCase() === header.toLowerCase();
-        if (secret === undefined || !mayStand || !secret.hosts.some((pattern) => covers(pattern, host)))
-          return placeholder;
-        names.add(secret.name);
-        return this.valueOf(secret.name);
-      });
-    const basic = /^(basic +)([A-Za-z0-9+/]+={0,2})$/i.exec(text);
-    if (basic === null) return { text: replace(text), names: [...names] };
-    const [, scheme = "", credentials = ""] = basic;
-    const plain = Buffer.from(credentials, "base64").toString("latin1");
-    replace(plain);
-    // Credentials that held no placeholder pass as they were written.
-    if (names.size === 0) return { text, names: [] };
-    const bytes = Buffer.concat(splice(plain, replace));
-    return { text: `${scheme}${bytes.toString("base64")}`, names: [...names] };
+  substitute(host: string, header: string, text: string): Substituted {
+    const [sent, kept] = [new Set<string>(), new Set<string>()];
+    const replace = (placeholder: string): string => {
+      const secret = this.granted.get(placeholder);
+      if (secret === undefined) return placeholder;
+      const mayStand = secret.header === null || secret.header.toLowerCase() === header.toLowerCase();
+      if (!mayStand || !secret.hosts.some((pattern) => covers(pattern, host))) {
+        kept.add(secret.name);
+        return placeholder;
+      }
+      sent.add(secret.name);
+      return Buffer.from(this.valueOf(secret.name, host, header), "utf8").toString("latin1");
+    };
+    const [, scheme = "", credentials] = /^(basic +)([A-Za-z0-9+/]+={0,2})$/i.exec(text) ?? [];
+    const plain = credentials === undefined ? text : Buffer.from(credentials, "base64").toString("latin1");
+    const replaced = plain.replace(placeholderPattern, replace);
+    const names = { sent: [...sent], kept: [...kept] };
+    // Credentials that held nothing to replace pass as they were written.
+    if (sent.size === 0) return { text, ...names };
+    if (credentials === undefined) return { text: replaced, ...names };
+    return { text: `${scheme}${Buffer.from(replaced, "latin1").toString("base64")}`, ...names };
   }
-}
-
-/** Bytes of a latin1 text in which each placeholder becomes the UTF-8 of its value. */
-function splice(plain: string, replace: (placeholder: string) => string): Buffer[] {
-  const parts: Buffer[] = [];
-  let at = 0;
-  for (const match of plain.matchAll(placeholderPattern)) {
-    parts.push(Buffer.from(plain.slice(at, match.index), "latin1"), Buffer.from(replace(match[0]), "utf8"));
-    at = match.index + match[0].length;
-  }
-  return [...parts, Buffer.from(plain.slice(at), "latin1")];
 }
 
 /** Whether a host of a rule or binding covers a host name; a wildcard never covers its apex. */

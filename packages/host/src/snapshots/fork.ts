@@ -37,7 +37,11 @@ export async function forkSandbox(
     const captureOptions = { disk: true, operation: "fork" } as const;
     const { memoryOffset } = await changing(sandbox, () => captureLive(services, sandbox, directory, captureOptions));
     fault("fork.after-capture");
-    return await createAll(services, plans, { ...options, captured: { directory, memoryOffset } });
+    return await createAll(services, plans, {
+      ...options,
+      captured: { directory, memoryOffset },
+      placeholders: sandbox.placeholders,
+    });
   } finally {
     // Machines keep what they have mapped and linked.
     await rm(directory, { recursive: true, force: true });

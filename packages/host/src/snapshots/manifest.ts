@@ -26,6 +26,7 @@ const sourceFields = [
   "workload_id",
   "tags",
   "network",
+  "secrets",
 ] as const satisfies readonly (keyof StateFile)[];
 const SourceSchema = Type.Pick(StateFileSchema, [...sourceFields]);
 export type Source = Static<typeof SourceSchema>;

@@ -5,6 +5,7 @@ import { denyAll } from "../admission/network.js";
 import { admit, type AdmissionFacts } from "../admission/admit.js";
 import type { Backend } from "../backends/backend.js";
 import { createSandbox, type CreateOptions } from "../sandboxes/create.js";
+import { placeholdersOf, referencesOf } from "../sandboxes/persist.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
 import { requireCompatible } from "./compare.js";
@@ -36,7 +37,8 @@ export async function restoreSnapshot(
     const env = readEnv(join(directory, envPart));
     const admitted = await admit(requestOf(manifest.source, manifest.compatibility.accel, env, request), facts);
     const state = { directory, memoryOffset: manifest.memory_offset };
-    return await createSandbox(services, admitted, { ...options, captured: state });
+    const placeholders = placeholdersOf(manifest.source.secrets);
+    return await createSandbox(services, admitted, { ...options, captured: state, placeholders });
   } finally {
     release();
   }
@@ -71,6 +73,7 @@ export function requestOf(
     ...(source.require_hardware ? { require_isolation: "hardware" as const } : {}),
     ...(source.workload_id === null ? {} : { workload_id: source.workload_id }),
     env: { ...env },
+    secrets: referencesOf(source.secrets),
     network: life.network ?? source.network ?? denyAll,
     tags: { ...source.tags, ...life.tags },
     ...(life.name === undefined ? {} : { name: life.name }),

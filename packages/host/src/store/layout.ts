@@ -55,6 +55,8 @@ export interface SandboxLayout {
   readonly state: string;
   /** Base environment of a sandbox that may be started again; only while such a start is possible. */
   readonly env: string;
+  /** The certificate authority that its guest believes, with its key; only where there are secrets. */
+  readonly authority: string;
   /** Memory and devices of a sandbox that is cold. */
   readonly cold: string;
   readonly consoleLog: string;
@@ -67,6 +69,7 @@ export function sandboxLayout(sandboxes: string, id: string): SandboxLayout {
     directory,
     state: join(directory, "state.json"),
     env: join(directory, "env.json"),
+    authority: join(directory, "authority.json"),
     cold: join(directory, "cold"),
     consoleLog: join(directory, "console.log"),
     supervisorLog: join(directory, "supervisor.log"),

@@ -31,7 +31,17 @@ const IdentitySchema = Type.Object(
   strict,
 );
 
-/** `sandboxes/<id>/state.json`: everything recovery needs. No environment, no argv, no secrets. */
+const HeldSecretSchema = Type.Object(
+  {
+    secret: Type.String(),
+    hosts: Type.Array(Type.String()),
+    header: nullable(Type.String()),
+    placeholder: Type.String(),
+  },
+  strict,
+);
+
+/** `sandboxes/<id>/state.json`: everything recovery needs. No environment, no argv, no values of secrets. */
 export const StateFileSchema = Type.Object(
   {
     schema_version: Type.Literal(stateSchemaVersion),
@@ -52,6 +62,8 @@ export const StateFileSchema = Type.Object(
     owner: nullable(Type.String()),
     /** Absent: deny all. */
     network: Type.Optional(NetworkPolicySchema),
+    /** By variable: names of secrets, never values, and what the guest holds instead. */
+    secrets: Type.Optional(Type.Record(Type.String(), HeldSecretSchema)),
     detached: Type.Boolean(),
     machine_id: Type.String(),
     /** Of the plan and the policy that admitted the latest machine. Files of older daemons have none. */

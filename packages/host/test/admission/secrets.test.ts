@@ -1,5 +1,5 @@
 import type { CreateRequest, NetworkRule } from "@mvm/protocol";
-import { BackendUnsupported, PolicyDenied } from "@mvm/protocol/errors";
+import { PolicyDenied } from "@mvm/protocol/errors";
 import { expect, test } from "vitest";
 import { planOf } from "../../src/admission/plan.js";
 import { bindSecrets, type SecretBinding } from "../../src/admission/secrets.js";
@@ -88,8 +88,10 @@ test("the API stores, lists and removes, and gives no value back; a create names
   expect(await check({ KEY: { secret: "other" } })).toMatchObject({
     denied: { rule: "secret.unknown", boundary: "secret" },
   });
-  const possible = await check({ KEY: { secret: "key" } });
-  expect(possible.error ?? { name: "BackendUnsupported" }).toMatchObject({ name: BackendUnsupported.errorName });
+  expect(await check({ KEY: { secret: "key" } })).toMatchObject({
+    admitted: true,
+    plan: { secrets: [{ env: "KEY", secret: "key", hosts: ["api.example.com"], header: null }] },
+  });
   const bad = await api.json("PUT", "/v1/secrets/key", { value: `${value}\n` });
   const wrong = await api.json("PUT", "/v1/secrets/key", { value: 7, valeu: value });
   expect([bad.status, wrong.status]).toEqual([400, 400]);

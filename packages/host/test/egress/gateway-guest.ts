@@ -8,6 +8,8 @@ import { Egress, type EgressHost } from "../../src/egress/egress.js";
 import type { EgressDecision } from "../../src/egress/decision.js";
 import { OperatorFile } from "../../src/egress/operator-file.js";
 import { Names } from "../../src/egress/resolve.js";
+import { ServerTrust } from "../../src/egress/server-tls.js";
+import type { Substitution } from "../../src/egress/substitution.js";
 import { createLog } from "../../src/observe/log.js";
 import { greet, type Guest, socketPair } from "../agent/fake-guest.js";
 import { temporaryHome } from "../fixture/daemon.js";
@@ -18,6 +20,9 @@ export interface Program {
   end(): void;
   /** It is killed. */
   die(): void;
+  /** Called with what comes back, as it comes. */
+  onData?: (data: Buffer) => void;
+  onEnd?: () => void;
   /** What came back, and how it ended: in order, by a reset, or not yet. */
   readonly received: Buffer[];
   ended: "open" | "end" | "reset";
@@ -38,7 +43,8 @@ export interface Scene {
 /** The host's end as it is, on a real channel whose other end is a script that behaves like the guest's gateway. */
 export async function scene(
   policy: NetworkPolicyDocument,
-  operator: { overrides?: Record<string, string>; resolvers?: string[] } = {},
+  operator: { overrides?: Record<string, string>; resolvers?: string[]; authorities?: string[] } = {},
+  substitution?: Substitution,
 ): Promise<Scene> {
   const home = temporaryHome();
   mkdirSync(join(home, "policy"));
@@ -53,10 +59,17 @@ export async function scene(
     const stream = streams.get(frame.stream);
     if (stream === undefined) return;
     const { program } = stream;
-    if (frame.type === FrameType.DATA) program.received.push(Buffer.from(frame.payload));
-    if (frame.type === FrameType.END) program.ended = "end";
+    if (frame.type === FrameType.DATA) {
+      program.received.push(Buffer.from(frame.payload));
+      program.onData?.(program.received.at(-1)!);
+    }
+    if (frame.type === FrameType.END) {
+      program.ended = "end";
+      program.onEnd?.();
+    }
     if (frame.type !== FrameType.CANCEL) return;
     program.ended = "reset";
+    program.onEnd?.();
     streams.delete(frame.stream);
     guest.message(FrameType.ERROR, frame.stream, cancelled);
   });
@@ -75,8 +88,10 @@ export async function scene(
   const session = openAgentSession(channel, { accel: "kvm", resume: { hostname: "h", machineId: "0".repeat(32) } });
   onTestFinished(() => session.close());
   const decisions: EgressDecision[] = [];
-  const host = { operator: new OperatorFile(home, createLog({ write: () => undefined }), home), names: new Names() };
-  const egress = new Egress({ host, session, accel: "kvm", policy, onDecision: (one) => void decisions.push(one) });
+  const network = new OperatorFile(home, createLog({ write: () => undefined }), home);
+  const host = { operator: network, names: new Names(), trust: new ServerTrust() };
+  const onDecision = (one: EgressDecision) => void decisions.push(one);
+  const egress = new Egress({ host, session, accel: "kvm", policy, substitution: () => substitution, onDecision });
   await egress.announce();
   let connections = 0;
   return {

@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import { covers, Placeholders, type GrantedSecret } from "../../src/secrets/placeholders.js";
 
 const value = "sk-wert-äöü";
+/** As headers hold it. */
+const bytes = (text: string) => Buffer.from(text).toString("latin1");
 const grant = (more: Partial<GrantedSecret> = {}): GrantedSecret => ({
   ...{ env: "API_KEY", name: "api-key", hosts: ["api.example.com", "*.wild.example"], header: null },
   ...more,
@@ -19,9 +21,9 @@ test("the value stands where the placeholder stood, in plain, Bearer and Basic c
   const placeholder = placeholders.env()["API_KEY"] ?? "";
   const full = `${value}:api-key`;
   expect(placeholders.substitute("api.example.com", "authorization", `Bearer ${placeholder}`)).toEqual({
-    ...{ text: `Bearer ${full}`, names: ["api-key"] },
+    ...{ text: `Bearer ${bytes(full)}`, sent: ["api-key"], kept: [] },
   });
-  expect(placeholders.substitute("x.wild.example", "x-api-key", placeholder).text).toBe(full);
+  expect(placeholders.substitute("x.wild.example", "x-api-key", placeholder).text).toBe(bytes(full));
   const basic = `Basic ${Buffer.from(`us\xe9r:${placeholder}`, "latin1").toString("base64")}`;
   const { text } = placeholders.substitute("api.example.com", "authorization", basic);
   const sent = Buffer.from(text.replace("Basic ", ""), "base64");
@@ -40,7 +42,11 @@ test("K-04: for every other host, header and sandbox the placeholder stays what 
     ["", "X-Key"],
     ["api.example.com", "authorization"],
   ] as const) {
-    expect(placeholders.substitute(host, header, placeholder)).toEqual({ text: placeholder, names: [] });
+    expect(placeholders.substitute(host, header, placeholder)).toEqual({
+      text: placeholder,
+      sent: [],
+      kept: ["api-key"],
+    });
   }
   const stranger = made(grant()).env()["API_KEY"] ?? "";
   expect(placeholders.substitute("api.example.com", "X-Key", stranger).text).toBe(stranger);

@@ -30,6 +30,8 @@ export const ResumeSchema = Type.Object(
     hostname: Type.String({ minLength: 1, maxLength: 64 }),
     machine_id: Type.String({ pattern: "^[0-9a-f]{32}$" }),
     env: Type.Record(Type.String(), Type.String()),
+    /** Certificate that programs shall believe, PEM. */
+    authority: Type.Optional(Type.String()),
     adopted: Type.Boolean(),
   },
   strict,
