@@ -65,10 +65,10 @@ afterAll(async () => {
 });
 
 const ballast = () => join(home, "ballast");
-/** Takes the last byte there is, but for some room. MiB. */
+/** Takes the last byte there is, but for some room. KiB. */
 function fill(room = 0): void {
   const spare = join(home, "spare");
-  writeFileSync(spare, Buffer.alloc(room << 20, 1));
+  writeFileSync(spare, Buffer.alloc(room << 10, 1));
   fillUp();
   rmSync(spare);
 }
@@ -89,28 +89,39 @@ const release = () => rmSync(ballast(), { force: true });
 it("D-08 R-09 a disk that is full: typed errors, what runs goes on, what ends, ends", async () => {
   const { info } = await daemon.api.create({ name: "kept", detach: true, ttl_seconds: 600 });
   const other = (await daemon.api.create({ name: "other", detach: true, ttl_seconds: 600 })).info;
+  await shell(daemon.api, "other", "sync");
+  // There is room to record what is asked for, and none to do it.
+  fill(64);
+  const create = { detach: true, ttl_seconds: 60 };
+  expect(await refusal(daemon.api, "POST", "/v1/sandboxes", create)).toMatchObject({
+    code: "VM_CAPACITY",
+    outcome: "not_started",
+  });
+  // There is no room even for that: what is not recorded does not happen.
   fill();
-  for (const body of [{}, { detach: true, ttl_seconds: 60 }]) {
-    const { error } = (await daemon.api.lines("POST", "/v1/sandboxes", body)).at(-1)!;
-    expect(error, JSON.stringify(error)).toMatchObject({ code: "VM_CAPACITY", outcome: "not_started" });
+  const run = { sandbox: {}, command: { argv: ["true"] } };
+  for (const [path, body] of [
+    ["sandboxes", {}],
+    ["sandboxes", create],
+    ["runs", run],
+  ] as const) {
+    const error = await refusal(daemon.api, "POST", `/v1/${path}`, body);
+    expect(error).toMatchObject({ code: "AUDIT_UNAVAILABLE", outcome: "not_started" });
   }
-  const run = (await daemon.api.lines("POST", "/v1/runs", { sandbox: {}, command: { argv: ["true"] } })).at(-1)!;
-  expect(run["error"].code).toBe("VM_CAPACITY");
-
-  // What runs goes on, and an order that cannot be written down is refused and changes nothing.
-  expect((await daemon.api.exec("kept", ["echo", "alive"])).stdout).toBe("alive\n");
   const ttl = await daemon.api.json("PUT", "/v1/sandboxes/kept/ttl", { ttl_seconds: 50 });
-  expect(ttl.body.error.code).toBe("VM_CAPACITY");
+  expect(ttl.body.error.code).toBe("AUDIT_UNAVAILABLE");
   const now = (await daemon.api.sandboxes()).find(({ id }) => id === info.id);
   expect([now.state, now.expires_at]).toEqual(["running", info.expires_at]);
   expect(new Set(machineProcesses(home).map(({ owner }) => owner))).toEqual(new Set([info.id, other.id]));
   for (const path of ["/v1/sandboxes", "/v1/doctor"]) expect((await daemon.api.json("GET", path)).status).toBe(200);
 
-  // Deleting is what makes room: it must work without any.
+  // Ending is what makes room: it must work without any.
+  expect((await daemon.api.json("POST", "/v1/sandboxes/other/stop")).body.state).toBe("stopped");
   expect((await daemon.api.json("DELETE", "/v1/sandboxes/other")).body.destroyed).toBe(true);
   await machinesGone(home, [info.id]);
   expect(readdirSync(join(home, "sandboxes"))).toEqual([info.id]);
   release();
+  expect((await daemon.api.exec("kept", ["echo", "alive"])).stdout).toBe("alive\n");
   const { info: again, lease } = await daemon.api.create();
   expect((await daemon.api.exec(again.id, ["echo", "room"])).stdout).toBe("room\n");
   lease.abort();
@@ -128,15 +139,19 @@ it("X-07 D-08 a disk that fills while a machine is saved: the source goes on, an
   const { info } = await daemon.api.create({ name: "kept", detach: true, ttl_seconds: 600 });
   await shell(daemon.api, "kept", "echo in memory > /dev/shm/memory; echo on disk > ~/disk");
   mkdirSync(join(home, "snapshots"), { recursive: true, mode: 0o700 });
-  // The first fails before anything is written, the second in the middle of the memory.
-  for (const room of [0, 20]) {
+  const failed = ["VM_CAPACITY", "SNAPSHOT_FAILED"];
+  // The first cannot even be recorded, the second fails in the middle of the memory.
+  for (const [room, codes] of [
+    [0, ["AUDIT_UNAVAILABLE"]],
+    [20 << 10, failed],
+  ] as const) {
     fill(room);
     for (const verb of ["snapshots", "fork", "cold"]) {
       const error = await refusal(daemon.api, "POST", `/v1/sandboxes/kept/${verb}`, {});
-      expect(["VM_CAPACITY", "SNAPSHOT_FAILED"], `${verb}: ${error.message}`).toContain(error.code);
-      expect(await shell(daemon.api, "kept", "cat /dev/shm/memory ~/disk")).toBe("in memory\non disk");
+      expect(codes, `${verb}: ${error.message}`).toContain(error.code);
     }
     release();
+    expect(await shell(daemon.api, "kept", "cat /dev/shm/memory ~/disk")).toBe("in memory\non disk");
     expect(readdirSync(join(home, "snapshots")).filter((name) => name !== "ledger.json")).toEqual([]);
     expect(readdirSync(join(home, "sandboxes", info.id)).filter((name) => name.startsWith("cold"))).toEqual([]);
     expect(readdirSync(join(home, "sandboxes", info.id, "vm"))).not.toContain("capture");

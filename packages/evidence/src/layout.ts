@@ -16,6 +16,8 @@ export function evidenceLayout(home: string): EvidenceLayout {
 /** The file that is being appended to. */
 export const logName = "log.jsonl";
 export const headName = "head.json";
+/** Holds room for the last entries of a full disk; its content means nothing. */
+export const reserveName = "reserve";
 
 const segmentPattern = /^log\.(\d{6})\.jsonl$/;
 

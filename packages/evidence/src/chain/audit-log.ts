@@ -9,7 +9,7 @@ import { realDisk, type Disk } from "./disk.js";
 import type { EntryFacts } from "./entry.js";
 import { takeLock } from "./lock.js";
 import { isTenant } from "./tenant.js";
-import { ChainWriter, type Appended } from "./writer.js";
+import { ChainWriter, lackedRoom, type Appended } from "./writer.js";
 
 export interface AuditLogOptions {
   readonly disk?: Disk;
@@ -67,8 +67,8 @@ export class AuditLog {
   }
 
   /** See {@link ChainWriter.append}. */
-  async append(tenant: string, facts: EntryFacts): Promise<Appended> {
-    return (await this.chain(tenant)).append(facts);
+  async append(tenant: string, facts: EntryFacts, options: { readonly reserved?: boolean } = {}): Promise<Appended> {
+    return (await this.chain(tenant)).append(facts, options);
   }
 
   /** Why a tenant's chain cannot be appended to; null when it can. */
@@ -114,8 +114,9 @@ export class AuditLog {
         self: { uid: process.geteuid?.() ?? -1, pid: process.pid },
         ...(this.options.segmentBytes !== undefined && { segmentBytes: this.options.segmentBytes }),
       });
-      chain.catch(() => undefined);
       this.chains.set(tenant, chain);
+      // What a full disk kept from being opened is opened by the next append that finds room.
+      chain.catch((error: unknown) => lackedRoom(error) && this.chains.delete(tenant));
     }
     return chain;
   }

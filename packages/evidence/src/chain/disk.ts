@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
   fdatasync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -27,6 +29,8 @@ export interface Disk {
   prepare(path: string, bytes: Uint8Array): Promise<void>;
   publish(path: string): void;
   rename(from: string, to: string): void;
+  /** Makes a file take this many bytes of the disk; as many as there are when it throws. Its content means nothing. */
+  hold(path: string, bytes: number): void;
   /** Makes the names in a directory durable. */
   syncDirectory(directory: string): void;
 }
@@ -47,6 +51,17 @@ export const realDisk: Disk = {
   },
   publish: (path) => renameSync(nextOf(path), path),
   rename: renameSync,
+  hold(path, bytes) {
+    const fd = openSync(path, constants.O_CREAT | constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW, 0o600);
+    try {
+      const held = fstatSync(fd).size;
+      // Zeros would take no room where the file system compresses.
+      if (held < bytes) writeAll(fd, randomBytes(bytes - held));
+      else ftruncateSync(fd, bytes);
+    } finally {
+      closeSync(fd);
+    }
+  },
   syncDirectory(directory) {
     const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
     try {

@@ -8,6 +8,7 @@ import { headName, logName, segmentName } from "../layout.js";
 import { entryLine, interruptedEvent, type Actor, type Entry, type EntryFacts } from "./entry.js";
 import { headText, signHead, type Head } from "./head.js";
 import { recoverLog, type ChainFiles, type Recovered } from "./recover.js";
+import { Reserve } from "./reserve.js";
 import { segmentData, segmentEvent } from "./walk.js";
 
 export interface ChainOptions extends ChainFiles {
@@ -28,6 +29,7 @@ export interface Appended {
 interface Waiting {
   readonly facts: EntryFacts;
   readonly id: string;
+  readonly reserved: boolean;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -41,16 +43,26 @@ const maxListedBegins = 250;
 /** After these nothing was lost but the room for it: the next append may succeed. */
 const roomErrors = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
+const isForRoom = (error: unknown): boolean => roomErrors.has((error as NodeJS.ErrnoException).code ?? "");
+
+/** Whether an append or an opening failed for nothing but the room it needed. */
+export function lackedRoom(error: unknown): boolean {
+  return isForRoom(error) || isForRoom((error as Error).cause ?? {});
+}
+
 /** Appends to the chain of one tenant. The only one that does: whoever makes it holds the lock of the state root. */
 export class ChainWriter {
   private readonly queue: Waiting[] = [];
   private committing: Promise<void> | null = null;
   private broken: Error | null = null;
+  private readonly reserve: Reserve;
 
   private constructor(
     private readonly options: ChainOptions,
     private readonly at: { -readonly [key in keyof Recovered]: Recovered[key] },
-  ) {}
+  ) {
+    this.reserve = new Reserve(options.directory, options.disk);
+  }
 
   /**
    * Brings a log in order and writes what happened to it: `chain.recovered` for what a crash left, `key.rotated` for a
@@ -74,7 +86,13 @@ export class ChainWriter {
     for (const { id, event, sandbox_id: sandboxId, run_id: runId } of at.walk.open.values()) {
       note(interruptedEvent, { begin: id, event }, { sandboxId, runId });
     }
-    await Promise.all(notes.map((facts) => writer.append(facts)));
+    try {
+      await Promise.all(notes.map((facts) => writer.append(facts, { reserved: true })));
+    } catch (error) {
+      await writer.close();
+      throw error;
+    }
+    writer.reserve.refill();
     return writer;
   }
 
@@ -90,16 +108,17 @@ export class ChainWriter {
 
   /**
    * Resolves once the entry and the head that covers it would survive a power failure. Calls are written in their order;
-   * those that come while others are being made durable share one write.
+   * those that come while others are being made durable share one write. A `reserved` entry may take the room that is kept
+   * for what ends something: a full disk must not hold machines alive.
    * @throws {TypeError} the facts cannot be an entry; nothing was written
    * @throws {SandboxDependencyError} code AUDIT_UNAVAILABLE: the entry is not in the history, and what it announces must not happen
    */
-  append(facts: EntryFacts): Promise<Appended> {
+  append(facts: EntryFacts, { reserved = false }: { readonly reserved?: boolean } = {}): Promise<Appended> {
     const id = newId("evt");
     // A mistake in one entry must not spoil those that are written with it.
     entryLine(this.entryOf({ facts, id }, this.at.walk.seq + 1, this.at.walk.head, this.now()));
     return new Promise((resolve, reject) => {
-      this.queue.push({ facts, id, resolve, reject });
+      this.queue.push({ facts, id, reserved, resolve, reject });
       this.committing ??= this.commitAll();
     });
   }
@@ -118,9 +137,12 @@ export class ChainWriter {
       const batch = this.queue.splice(0, maxBatch);
       try {
         await this.commit(batch);
+        if (batch.some(({ reserved }) => !reserved)) this.reserve.refill();
       } catch (error) {
+        const again = isForRoom(error) && batch.some(({ reserved }) => reserved) && this.reserve.release();
         const refused = isSandboxError(error) ? error : cannotRecord(systemReason(error), error);
-        for (const { reject } of batch) reject(refused);
+        for (const { reserved, reject } of batch) if (!again || !reserved) reject(refused);
+        if (again) this.queue.unshift(...batch.filter(({ reserved }) => reserved));
       }
     }
     this.committing = null;
@@ -179,7 +201,7 @@ export class ChainWriter {
     } catch (error) {
       this.break(error);
     }
-    if (!roomErrors.has((cause as NodeJS.ErrnoException).code ?? "")) this.break(cause);
+    if (!isForRoom(cause)) this.break(cause);
   }
 
   /** After a failed sync the system forgets what it could not write: trying again would succeed and prove nothing. */

@@ -84,26 +84,35 @@ describe("a disk that fails", () => {
     },
   );
 
-  it("A-08 refuses on a disk that is really full, and the chain stays whole", { timeout: 60_000 }, async () => {
-    const scene = new Scene();
-    const disk = join(scene.home, "small");
-    mkdirSync(disk);
-    const inside = [
-      `mount -t tmpfs -o size=96k none ${disk}`,
-      `${'"$@"'}`,
-      `cp -r ${disk}/audit ${disk}/keys ${scene.home}/`,
-    ].join(" && ");
-    const { lines, stderr } = await runWriter([disk, 400], {
-      wrap: ["unshare", "-rm", "--propagation", "private", "sh", "-ec", inside, "sh"],
-    });
-    expect(lines.at(-1), stderr).toBe("done");
-    const acknowledged = lines.filter((line) => line.startsWith("evt_")).length;
-    expect(acknowledged).toBeGreaterThan(20);
-    expect(lines.filter((line) => line.startsWith("refused AUDIT_UNAVAILABLE")).length).toBe(400 - acknowledged);
-    expect(lines.join()).toContain("the disk is full");
-    rmSync(disk, { recursive: true, force: true });
-    expect(await scene.verify()).toMatchObject({ ok: false, reason: "dangling_begin", entries: acknowledged });
-  });
+  it(
+    "A-08 refuses on a disk that is really full, but what is reserved; and the chain stays whole",
+    { timeout: 60_000 },
+    async () => {
+      const scene = new Scene();
+      const disk = join(scene.home, "small");
+      mkdirSync(disk);
+      const inside = [
+        `mount -t tmpfs -o size=352k none ${disk}`,
+        `${'"$@"'}`,
+        `cp -r ${disk}/audit ${disk}/keys ${scene.home}/`,
+      ].join(" && ");
+      const { lines, stderr } = await runWriter([disk, 400], {
+        env: { MVM_TEST_RESERVED_FROM: "350" },
+        wrap: ["unshare", "-rm", "--propagation", "private", "sh", "-ec", inside, "sh"],
+      });
+      expect(lines.at(-1), stderr).toBe("done");
+      const entries = lines.slice(0, -1);
+      const taken = entries.map((line) => line.startsWith("evt_"));
+      const acknowledged = taken.filter(Boolean).length;
+      expect(taken.indexOf(false)).toBeGreaterThan(20);
+      expect(taken.slice(300, 350), "the disk is full for what is not reserved").not.toContain(true);
+      expect(taken.slice(350), "and not for what is").not.toContain(false);
+      expect(entries.filter((line) => line.startsWith("refused AUDIT_UNAVAILABLE")).length).toBe(400 - acknowledged);
+      expect(lines.join()).toContain("the disk is full");
+      rmSync(disk, { recursive: true, force: true });
+      expect(await scene.verify()).toMatchObject({ ok: false, reason: "dangling_begin", entries: acknowledged });
+    },
+  );
 
   it("A-08 refuses when the file may not grow, and the chain stays whole", { timeout: 60_000 }, async () => {
     const scene = new Scene();

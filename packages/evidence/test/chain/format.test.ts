@@ -42,7 +42,7 @@ describe("the chain's format", () => {
     expect(mode(join(scene.layout.keys, "audit.key"))).toBe(0o600);
     expect(mode(join(scene.layout.keys, "audit.pub"))).toBe(0o644);
     expect(mode(scene.layout.keys)).toBe(0o700);
-    expect(readdirSync(scene.directory).sort()).toEqual(["head.json", "log.jsonl"]);
+    expect(readdirSync(scene.directory).sort()).toEqual(["head.json", "log.jsonl", "reserve"]);
   });
 
   it("A-12 keeps one line an entry, whatever text it holds", async () => {

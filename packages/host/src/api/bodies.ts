@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { InvalidArgumentError, limits } from "@mvm/protocol";
 import { parseMessage } from "@mvm/protocol/frames";
@@ -20,7 +21,8 @@ export function installJsonBodies(app: FastifyInstance): void {
     },
   );
   app.addHook("preParsing", async (request, _reply, payload) => {
-    if (request.routeOptions.config?.rawBody === true) return payload;
+    // A body that is not there is never read to its end, and must not cut off the answer.
+    if (request.routeOptions.config?.rawBody === true || !hasBody(request.headers)) return payload;
     const timer = setTimeout(() => request.raw.socket.destroy(), bodyDeadlineMs);
     const stop = (): void => clearTimeout(timer);
     payload.once("end", stop).once("close", stop).once("error", stop);
@@ -32,6 +34,10 @@ export function installJsonBodies(app: FastifyInstance): void {
 export function installRawBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+}
+
+function hasBody({ "content-length": length, "transfer-encoding": encoding }: IncomingHttpHeaders): boolean {
+  return encoding !== undefined || (length !== undefined && Number(length) !== 0);
 }
 
 function parseJson(body: Buffer): unknown {

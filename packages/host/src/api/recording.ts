@@ -44,7 +44,8 @@ export function installRecording(app: FastifyInstance, evidence: Evidence, regis
     const { ref, run_id: runId } = (request.params ?? {}) as { ref?: string; run_id?: string };
     const sandboxId = ref === undefined ? null : (registry.find(ref)?.id ?? null);
     const known = runId !== undefined && registry.runs.has(runId) ? runId : null;
-    const recording = new Recording(evidence, await evidence.begin(row.event, { sandboxId, runId: known }));
+    const about = { sandboxId, runId: known };
+    const recording = new Recording(evidence, await evidence.begin(row.event, about, { reserved: row.frees === true }));
     request.recording = recording;
     reply.raw.once("close", () => recording.end(reply.raw.statusCode));
   });

@@ -72,18 +72,19 @@ export class Evidence {
   }
 
   /**
-   * Resolves once the entry would survive a power failure; only then may happen what it announces.
+   * Resolves once the entry would survive a power failure; only then may happen what it announces. What ends something or
+   * has happened already is `reserved`: there is room kept for it on a full disk.
    * @throws {SandboxDependencyError} code AUDIT_UNAVAILABLE: it must not happen
    */
-  async record(event: string, about: About): Promise<Begun> {
+  async record(event: string, about: About, options: { readonly reserved?: boolean } = {}): Promise<Begun> {
     if (this.audit === null) throw this.refusal();
-    const { id, seq } = await this.audit.append(this.tenant, { event, actor: this.actor, ...about });
+    const { id, seq } = await this.audit.append(this.tenant, { event, actor: this.actor, ...about }, options);
     return { id, seq, event, about };
   }
 
   /** Like {@link record}, for an operation whose end will be recorded too. */
-  begin(event: string, about: About): Promise<Begun> {
-    return this.record(`${event}.begin`, about);
+  begin(event: string, about: About, options?: { readonly reserved?: boolean }): Promise<Begun> {
+    return this.record(`${event}.begin`, about, options);
   }
 
   /**
@@ -98,7 +99,7 @@ export class Evidence {
 
   /** Records what has happened. Never rejects. */
   note(event: string, about: About): Promise<void> {
-    const work = this.record(event, about).then(
+    const work = this.record(event, about, { reserved: true }).then(
       () => undefined,
       (error: unknown) =>
         this.log.error({ event, err: (error as Error).message }, "an entry is missing in the audit log"),

@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { isSandboxError, newId, type EndReason, type SandboxUnavailable } from "@mvm/protocol";
+import { isSandboxError, newId, toSandboxError, type EndReason, type SandboxUnavailable } from "@mvm/protocol";
 import type { Admitted } from "../admission/admit.js";
 import type { CapturedState, Progress } from "../backends/backend.js";
 import { fault } from "../observe/fault.js";
@@ -98,7 +98,9 @@ async function bringUp(
   } catch (error) {
     await endMachine(services, sandbox);
     await discard(services, sandbox, error);
-    throw settle.signal.aborted ? settle.signal.reason : error;
+    // Whatever there was is gone again, so that trying again is safe.
+    const undone = { dispatched: false, operation: "sandboxes.create", sandboxId: sandbox.id };
+    throw settle.signal.aborted ? settle.signal.reason : toSandboxError(error, undone);
   } finally {
     settle.done();
     failIfLost(services, sandbox);
