@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type PortForward, Sandbox } from "@mvm/sdk";
@@ -223,4 +223,33 @@ it("L-03 L-04 D-06 the CLI forwards, a killed daemon's successor binds again, an
   await until("nothing listens for a dead machine", async () => (await refused(again.hostPort)) === "ECONNREFUSED");
   await again.close();
   await served.destroy();
+});
+
+it("D-06 nothing listens for a sandbox that is stopped or cold; what was forwarded is again, unless it was taken", async () => {
+  const own = await scene.sandbox();
+  const [kept, taken, removed] = [
+    await own.ports.forward({ hostPort: 0, guestPort: 9000 }),
+    await own.ports.forward({ hostPort: 0, guestPort: 9001 }),
+    await own.ports.forward({ hostPort: 0, guestPort: 9002 }),
+  ];
+  const listed = async (): Promise<number[]> => (await own.ports.list()).map(({ hostPort }) => hostPort);
+  await own.stop();
+  expect([await listed(), await refused(kept.hostPort)]).toEqual([[], "ECONNREFUSED"]);
+  await own.start();
+  expect([await listed(), await refused(kept.hostPort)]).toEqual([
+    [kept.hostPort, taken.hostPort, removed.hostPort],
+    "open",
+  ]);
+  await own.cold();
+  await removed.close();
+  const stranger = createServer().listen(taken.hostPort, "127.0.0.1");
+  await once(stranger, "listening");
+  await own.resume();
+  stranger.close();
+  expect([await listed(), await refused(kept.hostPort)]).toEqual([[kept.hostPort], "open"]);
+  const log: string[] = [];
+  for await (const { line } of own.logs({ source: "supervisor" })) log.push(line);
+  expect(log.join()).toContain("port_lost");
+  await own.destroy();
+  expect(await refused(kept.hostPort)).toBe("ECONNREFUSED");
 });

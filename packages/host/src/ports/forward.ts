@@ -7,7 +7,7 @@ import { requireLive, unavailable } from "../sandboxes/state.js";
 import { bindAddress, isLoopback } from "./address.js";
 
 /**
- * Forwards a port of the host to a port of the guest's loopback, until it is removed or the sandbox's machine ends. Whether
+ * Forwards a port of the host to a port of the guest's loopback, until it is removed or the sandbox is destroyed. Whether
  * anything listens in the guest is found out by each connection.
  * @throws {PolicyDenied} the profile has no ports, or none beyond loopback
  * @throws {InvalidArgumentError} the address is none, or code PORT_UNAVAILABLE
@@ -29,9 +29,13 @@ export function questionsOfForward({ host_address, host_port, guest_port }: Port
   return portQuestions({ address, hostPort: host_port, guestPort: guest_port }, isLoopback(address));
 }
 
-/** Stops forwarding a port of the host. @throws {InvalidArgumentError} code PORT_NOT_FORWARDED */
+/** Stops forwarding a port of the host, also one that waits for the sandbox to run again. @throws {InvalidArgumentError} code PORT_NOT_FORWARDED */
 export function removePort(sandbox: Sandbox, hostPort: number): void {
-  const info = sandbox.ports.remove(hostPort);
+  const kept = sandbox.unadopted?.ports.find(({ host_port }) => host_port === hostPort);
+  const info = kept ?? sandbox.ports.remove(hostPort);
+  if (kept !== undefined && sandbox.unadopted !== null) {
+    sandbox.unadopted.ports = sandbox.unadopted.ports.filter((port) => port !== kept);
+  }
   sandbox.logs.event("port_removed", { ...info });
   if (sandbox.detached) persist(sandbox);
 }

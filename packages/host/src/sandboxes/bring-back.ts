@@ -27,11 +27,13 @@ export async function bringBack(services: Services, state: StateFile, backend: B
   const sandbox = fromStateFile(state, services.home.sandboxes, backend);
   services.registry.add(sandbox);
   await removeUnfinished(sandbox);
+  const kept = { background_pids: [], ports: state.ports };
   if (state.state === "cold" || state.state === "restoring") {
     // The former daemon died before the saved memory was left behind: what it started since has not run.
     await reapLeftovers(sandbox.id, state, sandbox.backend);
     const whole = services.snapshots.vouched(sandbox.id);
     sandbox.state = "cold";
+    sandbox.unadopted = kept;
     sandbox.clock.stop();
     if (!whole) await lose(services, sandbox, state, "its saved memory is gone");
     else persist(sandbox);
@@ -40,6 +42,7 @@ export async function bringBack(services: Services, state: StateFile, backend: B
     const problem = await adopt(services, sandbox, state);
     if (problem !== undefined) await lose(services, sandbox, state, problem);
   } else {
+    sandbox.unadopted = kept;
     // The former daemon died while it was stopping this one.
     await reapLeftovers(sandbox.id, state, sandbox.backend);
     await removeCold(services, sandbox);
@@ -87,7 +90,7 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     await live.session.call({ op: "thaw" });
     await live.egress.announce();
     await adoptCommands(services, sandbox, live, state.background_pids);
-    await bindAgain(sandbox, live, state.ports);
+    await bindAgain(services, sandbox, live, state.ports);
     fault("recover.after-adopt");
     sandbox.logs.event("recovered", { pid: machine.identity.pid });
     services.log.info({ sandbox: sandbox.id, pid: machine.identity.pid }, "machine adopted");
@@ -116,6 +119,7 @@ async function lose(services: Services, sandbox: Sandbox, state: StateFile, prob
   // The machine's own end may have failed the sandbox already.
   await sandbox.failing;
   if (sandbox.state !== "failed") moveTo(sandbox, "failed", "daemon_lost");
+  sandbox.unadopted = null;
   await endMachine(services, sandbox);
   await reapLeftovers(sandbox.id, state, sandbox.backend);
   await removeAllButEvidence(sandbox);

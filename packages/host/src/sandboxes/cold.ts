@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { fault } from "../observe/fault.js";
+import { keepPorts } from "../ports/bind-again.js";
 import { describe } from "../snapshots/save.js";
 import { temporarySuffix, writeFileAtomic } from "../store/atomic.js";
 import { captureLive, goOn } from "./capture.js";
@@ -44,10 +45,10 @@ export async function coldSandbox(services: Services, sandbox: Sandbox): Promise
       for (const path of [making, cold]) await rm(path, { recursive: true, force: true });
       throw error;
     }
+    keepPorts(sandbox);
     await endMachine(services, sandbox);
     fault("cold.after-kill");
     moveTo(sandbox, "cold");
-    sandbox.unadopted = null;
     sandbox.clock.stop();
     // That it is cold is written down already.
     persistIfPossible(services, sandbox);

@@ -46,7 +46,7 @@ export async function resumeSandbox(services: Services, sandbox: Sandbox, option
     await live.session.call({ op: "thaw" });
     await live.egress.announce();
     await adoptCommands(services, sandbox, live, unadopted.background_pids);
-    await bindAgain(sandbox, live, unadopted.ports);
+    await bindAgain(services, sandbox, live, unadopted.ports);
     sandbox.unadopted = null;
   });
 }

@@ -85,7 +85,7 @@ export interface Sandbox {
   destroying: Promise<void> | null;
   /** A change of the machine as a whole in progress; never rejects. */
   changing: Promise<void> | null;
-  /** What a former daemon knew of a machine that was found paused: taken over when it runs again. */
+  /** What is taken over when the sandbox runs again: of a machine that was found paused, or of one that is gone. */
   unadopted: Pick<StateFile, "background_pids" | "ports"> | null;
   /** Time the machine has run. */
   readonly clock: MachineClock;

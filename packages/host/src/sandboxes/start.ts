@@ -1,4 +1,5 @@
 import type { Progress } from "../backends/backend.js";
+import { bindKept } from "../ports/bind-again.js";
 import { admitAgain } from "./admit-again.js";
 import { beginStarting, failIfLost } from "./create.js";
 import { giveSecrets } from "./give-secrets.js";
@@ -45,6 +46,7 @@ export async function startSandbox(services: Services, sandbox: Sandbox, options
     moveTo(sandbox, "running");
     sandbox.clock.go();
     sandbox.readyAt = new Date().toISOString();
+    await bindKept(services, sandbox);
     persist(sandbox);
     outliveDaemon(services, sandbox);
   } finally {

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { deadline } from "@mvm/protocol";
 import { fault } from "../observe/fault.js";
+import { keepPorts } from "../ports/bind-again.js";
 import { writeFileAtomic } from "../store/atomic.js";
 import { endMachine } from "./end-machine.js";
 import { persist } from "./persist.js";
@@ -44,10 +45,10 @@ async function run(services: Services, sandbox: Sandbox, live: Live): Promise<vo
   const patience = deadline("shutdown", live.machine.identity.accel);
   const clean = await shutDown(live, patience);
   fault("stop.before-kill");
+  keepPorts(sandbox);
   await endMachine(services, sandbox);
   fault("stop.after-kill");
   moveTo(sandbox, "stopped", "stopped");
-  sandbox.unadopted = null;
   sandbox.logs.event("stopped", { clean });
   persist(sandbox);
 }

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { fault } from "../observe/fault.js";
+import { bindKept } from "../ports/bind-again.js";
 import { backendOf, requireFitting } from "../snapshots/restore.js";
 import { admitAgain } from "./admit-again.js";
 import { beginStarting, failIfLost } from "./create.js";
@@ -64,6 +65,7 @@ export async function wakeSandbox(services: Services, sandbox: Sandbox, options:
     moveTo(sandbox, "running");
     sandbox.readyAt = new Date().toISOString();
     sandbox.clock.go();
+    await bindKept(services, sandbox);
     // That it runs is written down already.
     persistIfPossible(services, sandbox);
     snapshots.forgetSandbox(sandbox.id);

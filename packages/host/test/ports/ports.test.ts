@@ -111,7 +111,7 @@ test("L-05 a hundred forwards of any port at once get a hundred ports, and their
   expect(answers.filter(({ status }) => status === 400)).toHaveLength(12);
 });
 
-test("L-03 a forward ends with its sandbox: stopped, crashed or destroyed", async () => {
+test("L-03 a forward is there while its sandbox runs, and ends with it: stopped, crashed or destroyed", async () => {
   const { api, backend } = await daemonWithBox();
   const end: Record<string, () => Promise<unknown>> = {
     stop: () => api.json("POST", "/v1/sandboxes/box/stop"),
@@ -121,6 +121,11 @@ test("L-03 a forward ends with its sandbox: stopped, crashed or destroyed", asyn
   await end["stop"]?.();
   expect(await listens(first)).toBe(false);
   expect((await api.json("POST", ports, anyPort)).body.error).toMatchObject({ state: "stopped" });
+  await api.json("POST", "/v1/sandboxes/box/start");
+  expect((await api.json("GET", ports)).body).toMatchObject({ ports: [{ host_port: first }] });
+  expect(await listens(first)).toBe(true);
+  await end["stop"]?.();
+  expect((await api.json("DELETE", `${ports}/${first}`)).status).toBe(200);
   await api.json("POST", "/v1/sandboxes/box/start");
   expect((await api.json("GET", ports)).body).toEqual({ ports: [] });
   const second = (await api.json("POST", ports, anyPort)).body.host_port as number;
