@@ -57,7 +57,8 @@ describe("mvmctl run", () => {
       run_id: expect.stringMatching(/^run_/),
       sandbox_id: expect.stringMatching(/^sbx_/),
       ...{ exit_code: 3, signal: null, timed_out: false, oom_killed: false, stdout: "out", stderr: "err" },
-      ...{ stdout_bytes: 3, stderr_bytes: 3, stdout_truncated: false, stderr_truncated: false, receipt_path: null },
+      ...{ stdout_bytes: 3, stderr_bytes: 3, stdout_truncated: false, stderr_truncated: false },
+      receipt_path: expect.stringMatching(/receipts\/default\/run_\w+\.json$/),
       timings: {
         create_ms: expect.any(Number),
         exec_ms: expect.any(Number),
