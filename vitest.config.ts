@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** Fast tests need no machine; VM tests boot real ones and run one file at a time, since they share two cores. */
+/**
+ * Fast tests need no machine; VM tests boot real ones. Much of a VM test is waiting (for deadlines, for an end, for a guest),
+ * so two files at a time fill the two cores of the smallest host this runs on.
+ */
 export default defineConfig({
   test: {
     reporters: process.env["CI"] === "true" ? ["default"] : ["default"],
@@ -19,7 +22,7 @@ export default defineConfig({
           name: "vm",
           include: ["packages/*/test/**/*.vm.test.ts", "tests/**/*.vm.test.ts"],
           exclude: ["**/node_modules/**"],
-          fileParallelism: false,
+          maxWorkers: 2,
           // Under emulation a guest is 5 to 8 times slower; a test that needs more than this hangs.
           testTimeout: 120_000,
           hookTimeout: 600_000,

@@ -1,6 +1,6 @@
 // Completes the package in the working directory before npm packs it: what a published package needs and a checkout
 // keeps elsewhere. npm runs it as the `prepack` of each package; the copies are ignored by git.
-import { cpSync, existsSync, rmSync } from "node:fs";
+import { cpSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -19,8 +19,12 @@ if (!existsSync(join(here, built))) fail(`${built} is missing`);
 for (const [from, to] of [["LICENSE", "LICENSE"], ...(parts[basename(here)] ?? [])]) {
   const source = join(root, from);
   if (!existsSync(source)) fail(`${from} is missing`);
-  rmSync(join(here, to), { recursive: true, force: true });
-  cpSync(source, join(here, to), { recursive: true, preserveTimestamps: true });
+  // Beside it first: a daemon of this checkout that starts meanwhile finds the whole old one or the whole new one.
+  const staged = join(here, `${to}.new`);
+  rmSync(staged, { recursive: true, force: true });
+  cpSync(source, staged, { recursive: true, preserveTimestamps: true });
+  if (statSync(source).isDirectory()) rmSync(join(here, to), { recursive: true, force: true });
+  renameSync(staged, join(here, to));
 }
 
 function fail(what) {

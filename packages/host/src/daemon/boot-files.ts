@@ -6,8 +6,8 @@ import { releasedAgent } from "@mvm/images/release";
 import { AssetNotFoundError } from "@mvm/protocol";
 import type { BootFiles } from "../backends/qemu/boot-files.js";
 
-/** Where the agent's binary may be, unless it is named: in the package, or built in a checkout. */
-const agentPlaces = ["../../agent/mvm-agent", "../../../../guest/target/x86_64-unknown-linux-gnu/release/mvm-agent"];
+/** Where the agent's binary may be, unless it is named: built in a checkout, where packing leaves an older copy, or in the package. */
+const agentPlaces = ["../../../../guest/target/x86_64-unknown-linux-gnu/release/mvm-agent", "../../agent/mvm-agent"];
 
 /** A host that was set up from a release, and compiles nothing, has its agent in the state root. */
 export async function agentPath(home: string, env: NodeJS.ProcessEnv = process.env): Promise<string> {
