@@ -12,6 +12,7 @@ import { measureCode } from "./code.mjs";
 import { measureDensity } from "./density.mjs";
 import { measureLifecycle, measurePool } from "./lifecycle.mjs";
 import { measureEgress } from "./egress.mjs";
+import { measureWorkloads } from "./workloads.mjs";
 import { defaultTemplate, measureStarts } from "./start.mjs";
 import { measureFiles, measureFlood } from "./throughput.mjs";
 
@@ -47,6 +48,7 @@ await measure("1 GiB of output", () => measureFlood(() => pid));
 await measure("files", measureFiles);
 await measure("code and terminals", measureCode);
 await measure("egress", measureEgress);
+await measure("workloads", measureWorkloads);
 
 const table = rows.map(
   ([what, value, against, goal, met]) =>
