@@ -50,6 +50,16 @@ function event(path: string, body: object, name: string): Promise<Record<string,
 }
 
 describe("the HTTP API", () => {
+  it("says of an image which kernel, agent and templates its machines start from", async () => {
+    const document = async (...argv: string[]) =>
+      JSON.parse((await cli([...argv, "--json"], { home: made.home })).stdout.toString()) as Record<string, unknown>;
+    const { template } = await document("inspect", "box");
+    const image = await document("image", "inspect", "python");
+    expect(image["templates"]).toContain(template);
+    expect(image["kernel"]).toMatch(/^\d+\.\d+/);
+    expect(image["agent"]).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
   it("answers a follower of a silent command at once, so that silence is not taken for a dead daemon", async () => {
     const started = await event("/v1/sandboxes/box/processes", { argv: ["sleep", "300"], background: true }, "started");
     const path = `/v1/sandboxes/box/processes/${String(started["pid"])}/events`;

@@ -72,7 +72,7 @@ function lineFrom(random: () => number): string[] {
   return [...(random() < 0.2 ? ["--json"] : []), ...verb, ...rest];
 }
 
-test("100 000 random lines are parsed or refused with an error of the table", async () => {
+test("100 000 random lines are parsed or refused with an error of the table", { timeout: 120_000 }, async () => {
   console.log(`seed=${seed}`);
   const random = randomFrom(seed);
   const commands = new Map(verbs.map(({ name, command }) => [`mvmctl ${name}`, command]));

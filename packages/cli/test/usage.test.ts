@@ -178,3 +178,16 @@ test("an empty state root is told about without a daemon", async () => {
   }
   expect(existsSync(empty)).toBe(false);
 });
+
+test("what can only be refused is offered by neither help nor completion", async () => {
+  for (const [verb, ...refused] of [
+    ["run", "--tenant"],
+    ["up", "--tenant", "--timeout", "--cwd", "--user", "--receipt"],
+  ] as const) {
+    const help = (await run([verb, "--help"])).stdout.toString();
+    for (const option of refused) expect(help).not.toContain(option);
+    expect((await run([verb, "--tenent", "x", "box"])).stderr).not.toContain("--tenant`");
+  }
+  expect((await run(["up", "--help"])).stdout.toString()).toMatch(/default:\s+standard/);
+  expect((await run(["run", "--help"])).stdout.toString()).toMatch(/default:\s+restrictive/);
+});

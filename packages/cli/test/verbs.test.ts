@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { documentOf, run } from "./support/cli.js";
+import { runOnTerminal } from "./support/terminal.js";
 import {
   type Answer,
   events,
@@ -177,6 +178,8 @@ test("doctor exits with 69 when something is missing", async () => {
   const ran = await run(["doctor"], { home });
   expect([ran.code, ran.stdout.toString()]).toEqual([69, "ok    a: d\nFAIL  qemu: d\n      fix: apt install qemu\n"]);
   expect(documentOf(await run(["doctor", "--json"], { home }))).toMatchObject({ ok: false });
+  const narrow = await runOnTerminal(["doctor"], { home, columns: 20 });
+  expect(narrow.text).toBe("ok    a: d\nFAIL  qemu: d\n      fix: apt\n           install\n           qemu\n");
 });
 
 test("the daemon verbs tell a daemon that runs from one that does not", async () => {

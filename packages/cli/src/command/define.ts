@@ -1,5 +1,5 @@
 import type { Context } from "../output/context.js";
-import type { ArgType, CommandSpec, OptionSpec, PositionalSpec } from "./spec.js";
+import type { ArgType, CommandSpec, OptionSpec, OptionSpecs, PositionalSpec } from "./spec.js";
 
 /** An option whose parsed type is known to the compiler. */
 export type Option<T> = OptionSpec & { readonly valueType?: T };
@@ -11,6 +11,16 @@ type Extra = { readonly short?: string; readonly defaultText?: string };
 /** `--name`: present or not. */
 export function flag(summary: string, extra: Extra = {}): Option<boolean> {
   return { kind: "flag", summary, ...extra };
+}
+
+/** The same option where it can only be refused: understood, and offered by neither help, completion nor documentation. */
+export function hidden<T>(spec: Option<T>): Option<T> {
+  return { ...spec, hidden: true };
+}
+
+/** Options that are offered. */
+export function offered(options: OptionSpecs): OptionSpecs {
+  return Object.fromEntries(Object.entries(options).filter(([, option]) => option.hidden !== true));
 }
 
 /** `--name VALUE`: given at most once. */

@@ -1,6 +1,6 @@
 import { createError, isErrorCode, isSandboxError } from "@mvm/protocol/errors";
 import { usageError } from "../errors.js";
-import type { AnyInput } from "./define.js";
+import { type AnyInput, offered } from "./define.js";
 import { globalOptions, type Globals } from "./globals.js";
 import { parsePositionals } from "./positionals.js";
 import type { CommandSpec, OptionSpec, OptionSpecs } from "./spec.js";
@@ -25,7 +25,7 @@ export function parse(verb: string, spec: CommandSpec, line: readonly string[]):
   for (const token of own) {
     if (token.kind !== "option") continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
-    if (option === undefined || !spelledInFull(token, option)) throw unknownOption(token, options, verb);
+    if (option === undefined || !spelledInFull(token, option)) throw unknownOption(token, offered(options), verb);
     checkValue(forgottenValue(token, options) ? { ...token, value: undefined } : token, option);
     given.set(token.name, [...(given.get(token.name) ?? []), token]);
   }

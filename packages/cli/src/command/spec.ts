@@ -22,6 +22,8 @@ export interface OptionSpec {
   readonly summary: string;
   /** The default as the help shows it. */
   readonly defaultText?: string;
+  /** Understood, to be refused with a reason; nothing offers it. */
+  readonly hidden?: boolean;
 }
 
 /** A word that is told by its place. */

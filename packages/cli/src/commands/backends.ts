@@ -15,7 +15,7 @@ export default command({
       operation: "backends.list",
     });
     await context.out.result({ backends }, () =>
-      backends.map(({ name, ...rest }) => facts({ [name]: rest })).join("\n"),
+      backends.map(({ name, ...rest }) => facts({ [name]: rest }, context.out.stdout.columns)).join("\n"),
     );
   },
 });

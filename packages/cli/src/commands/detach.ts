@@ -14,7 +14,7 @@ export default command({
   positionals: [word("NAME", sandboxRef, "Name or id of the sandbox")],
   options: {
     ttl: option(timeToDetach, "Time to live, such as 2h", { defaultText: span(defaultTimeToLive * 1000) }),
-    owner: option(text("OWNER"), "Who answers for it", { defaultText: "you" }),
+    owner: option(text("OWNER"), "Who answers for it", { defaultText: "this user" }),
   },
   examples: [["detach devbox --ttl 2h", "Lets devbox live for two more hours on its own"]],
   run: async ({ words: [name], options }, context) => {

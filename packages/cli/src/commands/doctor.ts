@@ -1,6 +1,7 @@
 import type { Check, DoctorReport } from "@mvm/protocol";
 import { command, flag } from "../command/define.js";
 import { printable } from "../render/escape.js";
+import { wrap } from "../render/wrap.js";
 
 const marks = { ok: "ok  ", warn: "warn", fail: "FAIL" } as const;
 
@@ -17,14 +18,18 @@ export default command({
     await context.out.result(report, () =>
       report.checks
         .filter((check) => !context.quiet || check.status !== "ok")
-        .map(lineOf)
+        .map((check) => lineOf(check, context.out.stdout.columns))
         .join("\n"),
     );
     return report.ok ? 0 : 69;
   },
 });
 
-function lineOf(check: Check): string {
-  const fix = check.fix === null || check.status === "ok" ? "" : `\n      fix: ${printable(check.fix)}`;
-  return `${marks[check.status]}  ${printable(`${check.name}: ${check.detail}`)}${fix}`;
+/** One check; what is longer than the terminal goes on below where it began. */
+function lineOf(check: Check, width: number | undefined): string {
+  const fitted = (text: string, first: string, rest: string) =>
+    width === undefined ? first + printable(text) : wrap(printable(text), width, rest, first);
+  const line = fitted(`${check.name}: ${check.detail}`, `${marks[check.status]}  `, "      ");
+  if (check.fix === null || check.status === "ok") return line;
+  return `${line}\n${fitted(`fix: ${check.fix}`, "      ", "           ")}`;
 }

@@ -16,6 +16,6 @@ export default command({
       path: sandboxPath(name),
       operation: "sandboxes.inspect",
     });
-    await context.out.result(sandbox, () => facts(sandbox));
+    await context.out.result(sandbox, () => facts(sandbox, context.out.stdout.columns));
   },
 });

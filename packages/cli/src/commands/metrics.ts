@@ -26,7 +26,7 @@ export default command({
         path: sandboxPath(name, "metrics"),
         operation: "sandboxes.metrics",
       });
-      return context.out.result(numbers, () => facts(numbers));
+      return context.out.result(numbers, () => facts(numbers, context.out.stdout.columns));
     }
     const numbers = await daemon.call<MetricsDocument>({ method: "GET", path: "/metrics", operation: "metrics" });
     await context.out.result(numbers, () => human(numbers, context.out.stdout.columns));

@@ -7,14 +7,14 @@ import { withReceipt } from "../evidence/receipt-copy.js";
 import type { Context } from "../output/context.js";
 import { commandOptions } from "../sandbox/command-options.js";
 import { showDecision } from "../policy/decision.js";
-import { createRequest, defined, sandboxOptions } from "../sandbox/options.js";
+import { createRequest, defined, runOptions } from "../sandbox/options.js";
 import { usageError } from "../errors.js";
 import { refuseBeside } from "../workload/beside.js";
 import { finishCommand, followCommand } from "../stream/command-events.js";
 import { forwardStdin, stdinKind } from "../stream/stdin.js";
 
 const options = {
-  ...sandboxOptions,
+  ...runOptions,
   ...commandOptions,
   workload: option(hostFile, "Run the workload of this file, a document or a module, instead of a command"),
   mode: option(mode, "Run an SDK script, the first word of ARGV, in this mode: live, plan or record"),

@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import { defaultTimeToLive, timeToDetach } from "../args/duration.js";
 import { newSandboxName } from "../args/sandbox-ref.js";
-import { command, option, word } from "../command/define.js";
+import { command, hidden, option, word } from "../command/define.js";
 import { span } from "../render/units.js";
 import { showDecision } from "../policy/decision.js";
 import { commandOptions } from "../sandbox/command-options.js";
@@ -16,9 +16,10 @@ export default command({
   options: {
     ...sandboxOptions,
     ttl: option(timeToDetach, "Time to live, such as 2h", { defaultText: span(defaultTimeToLive * 1000) }),
-    timeout: commandOptions.timeout,
-    cwd: commandOptions.cwd,
-    user: commandOptions.user,
+    receipt: hidden(sandboxOptions.receipt),
+    timeout: hidden(commandOptions.timeout),
+    cwd: hidden(commandOptions.cwd),
+    user: hidden(commandOptions.user),
   },
   examples: [
     ["up devbox --image python --ttl 2h", "Creates devbox for two hours"],

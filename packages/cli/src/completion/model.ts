@@ -1,3 +1,4 @@
+import { offered } from "../command/define.js";
 import { globalOptions } from "../command/globals.js";
 import type { LoadedVerb } from "../command/registry.js";
 import type { ArgType, Completion, OptionSpec } from "../command/spec.js";
@@ -30,7 +31,7 @@ export function completionModel(verbs: readonly LoadedVerb[]): VerbModel[] {
     const last = command.positionals.at(-1);
     const model = {
       summary: command.summary,
-      options: Object.entries({ ...command.options, ...globalOptions }).map(([long, option]) =>
+      options: Object.entries({ ...offered(command.options), ...globalOptions }).map(([long, option]) =>
         optionModel(long, option),
       ),
       words: command.positionals.map(({ type }) => completionOf(type)),

@@ -1,3 +1,4 @@
+import { offered } from "../command/define.js";
 import { globalOptions } from "../command/globals.js";
 import type { LoadedVerb } from "../command/registry.js";
 import type { CommandSpec, OptionSpecs } from "../command/spec.js";
@@ -45,7 +46,7 @@ function verbSection({ name, aliases, command }: LoadedVerb): string {
     ...(command.description ?? []),
     `\`\`\`\n${usageLine(`mvmctl ${name}`, command)}\n\`\`\``,
     words(command),
-    optionTable(command.options),
+    optionTable(offered(command.options)),
     exits(command),
     `\`\`\`sh\n${command.examples.map(([line, meaning]) => `# ${meaning}\nmvmctl ${line}`).join("\n")}\n\`\`\``,
   ]

@@ -1,3 +1,4 @@
+import { offered } from "../command/define.js";
 import { globalOptions } from "../command/globals.js";
 import type { CommandSpec, OptionSpec, OptionSpecs } from "../command/spec.js";
 import { wrap } from "./wrap.js";
@@ -12,7 +13,7 @@ export function verbHelp(name: string, spec: CommandSpec, columns?: number): str
     ...(spec.description ?? []).map((paragraph) => wrap(paragraph, width)),
     wrap(`Usage: ${usageLine(name, spec)}`, width, "         "),
     section("Arguments", argumentRows(spec), width),
-    section("Options", optionRows(spec.options), width),
+    section("Options", optionRows(offered(spec.options)), width),
     section("Global options", optionRows(globalOptions), width),
     section(
       "Exit codes",
@@ -32,7 +33,7 @@ export function usageLine(name: string, spec: CommandSpec): string {
   });
   const argv =
     spec.argv === undefined ? [] : [spec.argv.optional ? `[-- ${spec.argv.label}]` : `-- ${spec.argv.label}`];
-  return [name, ...(Object.keys(spec.options).length > 0 ? ["[OPTIONS]"] : []), ...words, ...argv].join(" ");
+  return [name, ...(Object.keys(offered(spec.options)).length > 0 ? ["[OPTIONS]"] : []), ...words, ...argv].join(" ");
 }
 
 /** `-r, --recursive` or `--cpus N`. */

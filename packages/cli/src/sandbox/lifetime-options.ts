@@ -7,7 +7,7 @@ import { span } from "../render/units.js";
 /** Options of what makes sandboxes from captured state: they outlive the command. */
 export const lifetimeOptions = {
   ttl: option(timeToDetach, "Time to live, such as 2h", { defaultText: span(defaultTimeToLive * 1000) }),
-  tag: list(tag, "Label it; may be repeated"),
+  tag: list(tag, "Label of the sandbox"),
 };
 
 /** The fields of the request. */

@@ -12,13 +12,13 @@ import { secretBinding } from "../args/secret-binding.js";
 import { disk, memory } from "../args/size.js";
 import { tag } from "../args/tag.js";
 import { text } from "../args/text.js";
-import { flag, list, type Input, option } from "../command/define.js";
+import { flag, hidden, list, type Input, option } from "../command/define.js";
 import { unsupported } from "../errors.js";
 
 /** What a sandbox is made of: the options `run` and `up` share. */
 export const sandboxOptions = {
   image: option(imageRef, "Image to start from", { defaultText: "python" }),
-  profile: option(profile, "Policy profile: restrictive, standard, dev or permissive"),
+  profile: option(profile, "Policy profile: restrictive, standard, dev or permissive", { defaultText: "standard" }),
   cpus: option(integer("N", limits.cpuMin, limits.cpuMax), "Virtual CPUs", { defaultText: String(limits.cpuDefault) }),
   memory: option(memory, "Memory, such as 512M or 2G", {
     defaultText: `${limits.memoryDefaultMb}M`,
@@ -29,15 +29,24 @@ export const sandboxOptions = {
   idle: option(timeToDetach, "Destroy it after this long without use, such as 10m"),
   env: list(envAssignment, "Environment variable of the guest"),
   secret: list(secretBinding, "Stored secret NAME, seen in the guest as a placeholder in ENV"),
-  "allow-host": list(hostRule, "Host the guest may reach; port 443 unless given"),
+  "allow-host": list(
+    hostRule,
+    "Host the guest may reach, on port 443 unless given; an address, and any other port than 80, is plain TCP",
+  ),
   "add-dir": list(mount, "Host directory in the guest, read-only unless :rw"),
   tag: list(tag, "Label of the sandbox"),
-  tenant: option(text("TENANT"), "Tenant whose policy and audit log apply"),
+  tenant: hidden(option(text("TENANT"), "Tenant whose policy and audit log apply")),
   backend: option(text("BACKEND"), "Backend that runs the machine", { defaultText: "qemu" }),
   accel: option(accelerator, "Accelerator: auto, kvm or tcg", { defaultText: "auto" }),
   "require-isolation": option(isolation, "Refuse to run with less than this isolation: hardware"),
   receipt: option(hostFile, "Write the signed receipt of the run to this new file"),
   "dry-run": flag("Show the plan and whether it would be admitted, and start nothing"),
+} as const;
+
+/** The options of what asks for one run: its profile is the narrowest one unless another is named. */
+export const runOptions = {
+  ...sandboxOptions,
+  profile: { ...sandboxOptions.profile, defaultText: "restrictive" },
 } as const;
 
 type Values = Input<readonly [], typeof sandboxOptions>["options"];

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { editDistance, nearest } from "../../src/command/nearest.js";
 import { printable, printableLines, terminalFilter } from "../../src/render/escape.js";
+import { facts } from "../../src/render/facts.js";
 import { table } from "../../src/render/table.js";
 import { bytes, milliseconds, span } from "../../src/render/units.js";
 import { fit, widthOf } from "../../src/render/width.js";
@@ -120,4 +121,27 @@ test("the nearest verb is found, and nothing far away", () => {
     undefined,
   ]);
   expect([editDistance("", "abc"), editDistance("ca", "abc"), editDistance("kitten", "sitting")]).toEqual([3, 3, 3]);
+});
+
+describe("outlines", () => {
+  const document = {
+    a: "x".repeat(10),
+    long: "word ".repeat(30).trim(),
+    list: ["word ".repeat(20).trim(), "b"],
+    none: [],
+  };
+
+  test("are one fact a line where there is no width", () =>
+    expect(
+      facts(document)
+        .split("\n")
+        .map((line) => line.slice(0, 12)),
+    ).toEqual(["a: xxxxxxxxx", "long: word w", "list:", "  - word wor", "  - b", "none: -"]));
+
+  test("go on below where a line is too long, and lose no word", () => {
+    const text = facts(document, 40);
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(40);
+    expect(text.match(/word/g)?.length).toBe(50);
+    expect(text.split("\n")[2]).toMatch(/^ {4}word/);
+  });
 });

@@ -8,7 +8,7 @@ import {
   ImageRemovedSchema,
 } from "@mvm/protocol/schemas";
 import { catalogue, type ImageRecord } from "@mvm/images";
-import type { Progress } from "../backends/backend.js";
+import type { Backend, KeptParts, Progress } from "../backends/backend.js";
 import { buildInMachine } from "../images/build/build.js";
 import type { ApiContext } from "./context.js";
 import { streamEvents } from "./event-stream.js";
@@ -17,15 +17,17 @@ type Ref = { Params: { ref: string } };
 
 /** Images of this home and what can be built. */
 export function imageRoutes(app: FastifyInstance, { services }: ApiContext): void {
-  const { images, registry } = services;
+  const { images, registry, backends } = services;
+  const kept = () => keptBy(backends);
   app.get("/v1/images", { schema: { response: { 200: ImageListSchema } } }, async () => {
-    return { images: (await images.list()).map(({ record }) => imageInfo(record)) };
+    const parts = await kept();
+    return { images: (await images.list()).map(({ record }) => imageInfo(record, parts)) };
   });
   app.get("/v1/catalogue", { schema: { response: { 200: CatalogueSchema } } }, () => ({
     images: catalogue.map(({ name, summary }) => ({ name, description: summary })),
   }));
   app.get<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageInfoSchema } } }, async (request) =>
-    imageInfo((await images.inspect(request.params.ref)).record),
+    imageInfo((await images.inspect(request.params.ref)).record, await kept()),
   );
   app.delete<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageRemovedSchema } } }, async (request) => {
     const { record } = await images.inspect(request.params.ref);
@@ -47,24 +49,35 @@ export function imageRoutes(app: FastifyInstance, { services }: ApiContext): voi
       const options = { signal: stream.signal, onProgress };
       if (recipe === undefined) {
         const { record } = await images.build(name, options);
-        stream.send({ event: "built", image: imageInfo(record) });
+        stream.send({ event: "built", image: imageInfo(record, await kept()) });
       } else {
         const { image, missed } = await buildInMachine(services, name, recipe, options);
         const cache = { hit: missed === null, reason: missed };
-        stream.send({ event: "built", image: imageInfo(image.record), cache });
+        stream.send({ event: "built", image: imageInfo(image.record, await kept()), cache });
       }
     }),
   );
 }
 
-function imageInfo(record: ImageRecord): ImageInfo {
+/** The parts that the backends keep, taken together: kernel and agent are those of the first that has them. */
+async function keptBy(backends: readonly Backend[]): Promise<KeptParts> {
+  const all: KeptParts[] = [];
+  for (const backend of backends) if (backend.kept !== undefined) all.push(await backend.kept());
+  return {
+    kernel: all.find(({ kernel }) => kernel !== null)?.kernel ?? null,
+    agent: all.find(({ agent }) => agent !== null)?.agent ?? null,
+    templates: all.flatMap(({ templates }) => templates),
+  };
+}
+
+function imageInfo(record: ImageRecord, { kernel, agent, templates }: KeptParts): ImageInfo {
   return {
     name: record.name,
     digest: record.digest,
     size_bytes: record.size,
     created_at: record.created_at,
-    kernel: null,
-    agent: null,
-    templates: [],
+    kernel,
+    agent,
+    templates: templates.filter(({ imageDigest }) => imageDigest === record.digest).map(({ key }) => key),
   };
 }

@@ -116,6 +116,15 @@ export interface BackendReport {
   readonly confinement: readonly { layer: string; active: boolean; reason: string }[];
 }
 
+/** What a backend keeps below the state root to start machines from. */
+export interface KeptParts {
+  /** Version of the kernel that machines start now; null when there is none yet. */
+  readonly kernel: string | null;
+  /** SHA-256 of the agent that machines start now; null when there is none yet. */
+  readonly agent: string | null;
+  readonly templates: readonly { readonly key: string; readonly imageDigest: string }[];
+}
+
 /** One way of running machines. Only `backends/<name>` knows how. */
 export interface Backend {
   readonly name: "qemu" | "memory";
@@ -128,6 +137,8 @@ export interface Backend {
    * @param images digests of the images that exist
    */
   stale?(images: ReadonlySet<string>): Promise<readonly { readonly kind: string; readonly path: string }[]>;
+  /** What machines are made of here, apart from their images. Only looks. */
+  kept?(): Promise<KeptParts>;
   /** Facts about this host, cached; `refresh` probes again. */
   probe(options?: { refresh?: boolean; signal?: AbortSignal }): Promise<BackendReport>;
   /**

@@ -59,9 +59,10 @@ function backendChecks(report: BackendReport): Check[] {
     report.available
       ? check(`backend.${report.name}`, "ok", facts || "available")
       : check(`backend.${report.name}`, "fail", problem || "not available", "Run `./mvmctl setup`"),
-    ...(report.available ? report.problems : rest).map((text, at) =>
-      check(`backend.${report.name}.note${at + 1}`, "warn", text),
-    ),
+    // Why KVM is not used has a check of its own below.
+    ...(report.available ? report.problems : rest)
+      .filter((text) => !text.includes(kvm.reason))
+      .map((text, at) => check(`backend.${report.name}.note${at + 1}`, "warn", text)),
     kvm.usable
       ? check("accel.kvm", "ok", kvm.reason)
       : check(

@@ -10,7 +10,9 @@ export const ImageInfoSchema = Type.Object(
     digest: Type.String(),
     size_bytes: count,
     created_at: nullable(time),
+    /** Version of the kernel its machines start with now; null when there is none yet. */
     kernel: nullable(Type.String()),
+    /** Digest of the guest agent its machines start with now, `sha256:…`; null when there is none yet. */
     agent: nullable(Type.String()),
     /** Keys of the templates that exist for it. */
     templates: Type.Array(Type.String()),

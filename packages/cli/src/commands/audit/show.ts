@@ -33,6 +33,6 @@ export default command({
         hint: "Name the tenant with --tenant, and the state root with MVM_HOME",
       });
     }
-    return context.out.result(found, () => facts(found));
+    return context.out.result(found, () => facts(found, context.out.stdout.columns));
   },
 });

@@ -15,6 +15,6 @@ export default command({
       path: `/images/${encodeURIComponent(ref)}`,
       operation: "images.inspect",
     });
-    await context.out.result(image, () => facts(image));
+    await context.out.result(image, () => facts(image, context.out.stdout.columns));
   },
 });

@@ -1,10 +1,10 @@
 import { hostFile } from "../../args/host-path.js";
 import { command, option } from "../../command/define.js";
 import { showDecision } from "../../policy/decision.js";
-import { createRequest, sandboxOptions } from "../../sandbox/options.js";
+import { createRequest, runOptions } from "../../sandbox/options.js";
 import { refuseBeside } from "../../workload/beside.js";
 
-const { "dry-run": _always, receipt: _ofRuns, ...asked } = sandboxOptions;
+const { "dry-run": _always, receipt: _ofRuns, ...asked } = runOptions;
 const options = {
   ...asked,
   workload: option(hostFile, "Decide on the workload of this file, a document or a module, instead of options"),

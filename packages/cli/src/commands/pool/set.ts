@@ -20,7 +20,7 @@ export default command({
       defaultText: String(limits.cpuDefault),
     }),
     memory: option(memory, "Memory, such as 512M", { defaultText: `${limits.memoryDefaultMb}M` }),
-    disk: option(disk, "Writable disk, such as 2G", { defaultText: `${limits.diskDefaultMb}M` }),
+    disk: option(disk, "Writable disk, such as 2G", { defaultText: `${limits.diskDefaultMb / 1024}G` }),
   },
   examples: [
     ["pool set python 4", "Keeps four python machines waiting"],

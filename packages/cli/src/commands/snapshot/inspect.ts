@@ -16,6 +16,6 @@ export default command({
       path: snapshotPath(ref),
       operation: "snapshots.inspect",
     });
-    await context.out.result(snapshot, () => facts(snapshot));
+    await context.out.result(snapshot, () => facts(snapshot, context.out.stdout.columns));
   },
 });

@@ -1,10 +1,11 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { BackendUnsupported, VmDependencyError, VmQemuCrashError, type Compatibility } from "@mvm/protocol";
 import type {
   Accelerator,
   Backend,
   BackendReport,
+  KeptParts,
   Machine,
   MachineIdentity,
   MachineShape,
@@ -17,6 +18,8 @@ import { cpuModel, qemuCommandLine, sockets } from "./command-line.js";
 import { qemuCompatibility } from "./compatibility.js";
 import { dataRanges } from "./disks.js";
 import { tryConnect } from "./connect.js";
+import { FallbackNotice } from "./fallback-notice.js";
+import { bootRecord, keptTemplates } from "./kept.js";
 import { hostCpu, KvmProbe } from "./kvm-verdict.js";
 import type { Guard } from "./helpers.js";
 import type { LaunchHost } from "./launch.js";
@@ -54,6 +57,7 @@ class QemuBackend implements Backend {
   readonly #options: QemuBackendOptions;
   readonly #templates: TemplateStore;
   readonly #kvm: KvmProbe;
+  readonly #fallback: FallbackNotice;
   readonly #uids = new UidPool();
   readonly #groups: MachineGroups;
   #facts: Promise<HostFacts> | undefined;
@@ -62,6 +66,7 @@ class QemuBackend implements Backend {
     this.#options = options;
     this.#templates = new TemplateStore(options.home);
     this.#kvm = new KvmProbe(options.home, options.guard);
+    this.#fallback = new FallbackNotice(options.home);
     this.#groups = new MachineGroups(options.home);
   }
 
@@ -85,6 +90,16 @@ class QemuBackend implements Backend {
     // Without kernel or QEMU nothing can be told to be of another one.
     const boot = await this.#options.bootFiles(true).catch(() => undefined);
     return qemu === null || boot === undefined ? [] : await findStale(this.#options.home, { images, boot, qemu });
+  }
+
+  async kept(): Promise<KeptParts> {
+    const boot = await this.#options.bootFiles(true).catch(() => undefined);
+    const record = boot && (await bootRecord(dirname(boot.kernel)));
+    const templates = (await keptTemplates(this.#options.home)).flatMap(({ key, inputs }) =>
+      inputs === undefined ? [] : [{ key, imageDigest: inputs.imageDigest }],
+    );
+    const agent = record?.agent_sha256;
+    return { kernel: record?.kernel_version ?? null, agent: agent === undefined ? null : `sha256:${agent}`, templates };
   }
 
   async tidy(): Promise<void> {
@@ -222,7 +237,11 @@ class QemuBackend implements Backend {
         outcome: "not_started",
       });
     }
-    options.onNotice?.(`KVM cannot be used (${kvm.reason}); falling back to emulation (tcg)`);
+    if (options.onNotice !== undefined && (await this.#fallback.first(kvm.reason))) {
+      options.onNotice(
+        `machines are emulated here: KVM cannot be used (${kvm.reason}). Said once; \`mvmctl doctor\` has the rest`,
+      );
+    }
     return "tcg";
   }
 

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { createQemuBackend } from "../../../src/backends/qemu/index.js";
 import { findStale, type InUse } from "../../../src/backends/qemu/stale.js";
 
 const image = `sha256:${"a".repeat(64)}`;
@@ -48,4 +49,20 @@ test("what was made for an image, kernel, agent or QEMU that is no more is stale
     "boot former",
     "kernel 6.1",
   ]);
+});
+
+test("what machines are made of here: the kernel and agent of now, and the templates with their images", async () => {
+  const { path, inUse } = home();
+  writeFileSync(join(path, "boot/now/boot.json"), JSON.stringify({ kernel_version: "6.12", agent_sha256: "ab" }));
+  const at = (bootFiles: () => Promise<InUse["boot"]>) =>
+    createQemuBackend({ home: path, bootFiles, warmUp: () => [], guard: undefined as never }).kept?.();
+  expect(await at(() => Promise.resolve(inUse.boot))).toEqual({
+    kernel: "6.12",
+    agent: "sha256:ab",
+    templates: ["good", "image-gone", "other-agent", "other-kernel", "other-qemu"].map((key) => ({
+      key,
+      imageDigest: key === "image-gone" ? "sha256:b" : image,
+    })),
+  });
+  expect(await at(() => Promise.reject(new Error("none yet")))).toMatchObject({ kernel: null, agent: null });
 });
