@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageBuildRecipe } from "@mvm/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -65,8 +65,31 @@ it("a package of pip: built in a machine, pinned in the record, and taken from t
   expect(recent.map((one: { digest: string }) => one.digest)).toEqual([first.digest, first.digest]);
 }, 300_000);
 
-it("a build that is killed leaves no name, no machine and, after the next one, no file; the same recipe gives one digest", async () => {
-  const recipe = { from: "minimal", cache: false, ...size };
+const dockerfile = `
+ARG BASE=nothing
+FROM $BASE AS first
+ARG WORD=one
+RUN echo "$WORD" >/etc/word
+WORKDIR /srv/app
+FROM first
+COPY --chown=user *.txt sub ./
+ENV GREETING="hello there" PATH=/srv/app:$PATH
+USER root
+RUN ["chmod", "4755", "/srv/app/tool"]
+`;
+
+it("a Dockerfile; killed, it leaves no name, no machine and, after the next build, no file; built twice it has one digest", async () => {
+  const context = join(scene.home, "context");
+  mkdirSync(join(context, "sub"), { recursive: true });
+  const files = {
+    Dockerfile: dockerfile,
+    ".dockerignore": "no.txt\n",
+    "a.txt": "a",
+    "no.txt": "no",
+    "sub/tool": "#!/bin/sh\nid -u\n",
+  };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(context, name), content);
+  const recipe = { dockerfile: { context, build_args: { BASE: "minimal", WORD: "two" } }, cache: false, ...size };
   const before = names();
   const answer = await scene.api.open("POST", "/v1/images", { name: "killed", recipe });
   for (let line = await answer.until("progress"); line["phase"] !== "receive";) line = await answer.until("progress");
@@ -80,4 +103,8 @@ it("a build that is killed leaves no name, no machine and, after the next one, n
   expect(first.error).toBeUndefined();
   expect(temporary()).toEqual([]);
   expect((await build("twice", recipe)).digest).toBe(first.digest);
-}, 300_000);
+  const sandbox = await scene.sandbox({ image: first.digest });
+  expect(await text(sandbox, "cat /etc/word a.txt; echo $GREETING; ls; pwd; tool; stat -c '%U %a' a.txt tool")).toBe(
+    ["two", "ahello there", "a.txt", "tool", "/srv/app", "0", "user 644", "user 755"].join("\n"),
+  );
+}, 400_000);

@@ -21,3 +21,8 @@ export { BuildCache, type CacheAnswer } from "./recipe/build-cache.js";
 export { recipeKey, recipeParts, type BuildStep, type Recipe, type RecipeParts } from "./recipe/recipe.js";
 export { canonicalName, packageManagers, parseWish, type PackageManager, type PackageWish } from "./packages/wish.js";
 export { isAllowed, requireAllowed, type AllowList } from "./packages/allow-list.js";
+export { type ArchiveSource, packArchive } from "./recipe/archive.js";
+export { BuildContext } from "./dockerfile/context.js";
+export { interpret, type Interpreted, type WantedCopy } from "./dockerfile/interpret.js";
+export { parseDockerfile } from "./dockerfile/parse.js";
+export { stagesOf } from "./dockerfile/stages.js";

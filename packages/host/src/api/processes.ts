@@ -27,7 +27,7 @@ export function processRoutes(app: FastifyInstance, { services }: ApiContext): v
     { schema: { params: SandboxRefSchema, body: CommandRequestSchema } },
     (request, reply) =>
       streamEvents(request, reply, "commands.run", async (stream) => {
-        const spec = commandSpec(request.body);
+        const spec = commandSpec(request.body, registry.find(request.params.ref)?.defaults);
         const sandbox = registry.get(request.params.ref, "run a command in");
         const before = { began: performance.now(), createMs: null, start: null };
         const live = spec.stream && !spec.background;

@@ -35,7 +35,9 @@ export function runRoutes(app: FastifyInstance, { services }: ApiContext): void 
         const createMs = performance.now() - began;
         const before = { began, createMs, start: sandbox.boot?.start ?? null };
         const sink = spec.stream ? streamingSink(stream) : undefined;
-        const process = await startCommand(services, sandbox, spec, before, sink);
+        // What the request leaves open is the image's to say.
+        const settled = commandSpec(request.body.command, sandbox.defaults);
+        const process = await startCommand(services, sandbox, settled, before, sink);
         announceCreated(stream, sandbox, createMs);
         announceStarted(stream, process);
         await sendEnd(stream, process);

@@ -31,8 +31,17 @@ export interface CommandSpec {
 /** Home and default working directory of every guest. */
 const home = "/home/user";
 
-/** @throws {InvalidArgumentError} what the schema cannot say: exclusive fields, bytes, paths */
-export function commandSpec(request: CommandRequest): CommandSpec {
+/** Where a command runs, and as whom, when it does not say. */
+export interface CommandDefaults {
+  readonly cwd: string | null;
+  readonly user: string | null;
+}
+
+/**
+ * @param defaults those of the sandbox's image
+ * @throws {InvalidArgumentError} what the schema cannot say: exclusive fields, bytes, paths
+ */
+export function commandSpec(request: CommandRequest, defaults?: CommandDefaults): CommandSpec {
   if ((request.argv === undefined) === (request.shell === undefined)) {
     throw refuse("exactly one of argv and shell has to be given", "/argv");
   }
@@ -43,8 +52,8 @@ export function commandSpec(request: CommandRequest): CommandSpec {
   return {
     argv: request.argv === undefined ? ["/bin/sh", "-lc", validateShell(request.shell)] : validateArgv(request.argv),
     env: validateEnv(request.env ?? {}),
-    cwd: validateGuestPath(request.cwd ?? home),
-    user: validateUser(request.user ?? "user"),
+    cwd: validateGuestPath(request.cwd ?? defaults?.cwd ?? home),
+    user: validateUser(request.user ?? defaults?.user ?? "user"),
     timeoutMs: request.timeout_ms ?? null,
     stdin: stdin === "none" ? "none" : "pipe",
     stdinData: request.stdin_data === undefined ? null : decode(request.stdin_data),

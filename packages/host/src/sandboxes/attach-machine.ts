@@ -4,6 +4,7 @@ import { openAgentSession } from "../agent/session.js";
 import type { ResumeFields } from "../agent/types.js";
 import type { Machine } from "../backends/backend.js";
 import { Egress } from "../egress/egress.js";
+import { imageConfigOf } from "../images/image-config.js";
 import { failSandbox } from "./fail.js";
 import { oomKillsSeen } from "./oom.js";
 import type { Live, Sandbox } from "./sandbox.js";
@@ -28,6 +29,7 @@ export function attachMachine(
 ): Live {
   machine.channel.on("error", () => undefined);
   sandbox.logs.drain(machine.console);
+  sandbox.defaults = imageConfigOf(services.home.root, sandbox.image.digest);
   const adopted = greeting === "adopted" || greeting === "paused";
   const session = openAgentSession(machine.channel, {
     accel: machine.identity.accel,
@@ -77,10 +79,11 @@ export function attachMachine(
 
 /** What makes a machine this sandbox and no other. */
 export function resumeFieldsOf(sandbox: Sandbox, env: Readonly<Record<string, string>>): ResumeFields {
-  const { machineId, secrets } = sandbox;
+  const { machineId, secrets, defaults } = sandbox;
+  const all = { ...defaults.env, ...env };
   const fields = { hostname: hostname(sandbox), machineId };
-  if (secrets === null) return { ...fields, env };
-  return { ...fields, env: secrets.env(env), authority: secrets.certificate };
+  if (secrets === null) return { ...fields, env: all };
+  return { ...fields, env: secrets.env(all), authority: secrets.certificate };
 }
 
 /** Longest time from the greeting to the agent's answer. Milliseconds. */

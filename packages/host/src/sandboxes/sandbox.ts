@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
+import { emptyConfig, type ImageConfig } from "@mvm/images";
 import type { EndReason, NetworkPolicyDocument, SandboxState } from "@mvm/protocol";
 import type { Plan } from "../admission/plan.js";
 import type { AgentSession } from "../agent/types.js";
@@ -47,6 +48,8 @@ export interface Sandbox {
   readonly backend: Backend;
   readonly image: { readonly name: string; readonly digest: string };
   readonly files: SandboxLayout;
+  /** How programs of its image want to be run; set when it gets its machine. */
+  defaults: ImageConfig;
   /** 32 hex digits; the same for the whole life of the sandbox. */
   readonly machineId: string;
   /** sha256 in hex of the plan its latest machine was admitted as; null for one of an older daemon. */
@@ -129,6 +132,7 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     confinement: [],
     boot: null,
     live: null,
+    defaults: emptyConfig,
     starting: null,
     stopping: null,
     failing: null,

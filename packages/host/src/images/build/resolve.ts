@@ -1,12 +1,20 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import {
+  BuildContext,
   type BuildStep,
   emptyConfig,
   type ImageConfig,
+  interpret,
+  packArchive,
   packageManagers,
+  parseDockerfile,
   parseWish,
   type Recipe,
   requireAllowed,
   type ResolvedImage,
+  stagesOf,
+  type WantedCopy,
 } from "@mvm/images";
 import { type ImageBuildRecipe, InvalidArgumentError, type NetworkPolicyDocument } from "@mvm/protocol";
 import type { Services } from "../../sandboxes/services.js";
@@ -36,6 +44,7 @@ export async function resolveBuild(
   wanted: ImageBuildRecipe,
   options: ResolveOptions,
 ): Promise<ResolvedBuild> {
+  if (wanted.dockerfile !== undefined) return await resolveDockerfile(services, wanted, wanted.dockerfile, options);
   if (wanted.from === undefined) {
     throw new InvalidArgumentError({
       message: "Cannot build the image: nothing says what it starts from",
@@ -48,6 +57,49 @@ export async function resolveBuild(
   const config = withWarmUp(base.record.config ?? emptyConfig, wanted);
   const network = networkOf(wanted, options.sources);
   return { recipe: { base: base.record.digest, steps: packages, config }, base, network };
+}
+
+type DockerfileRequest = NonNullable<ImageBuildRecipe["dockerfile"]>;
+
+/** Everything the Dockerfile copies is packed here, before anything runs: what is hashed is what the machine gets. */
+async function resolveDockerfile(
+  services: Services,
+  wanted: ImageBuildRecipe,
+  { context: directory, file = join(directory, "Dockerfile"), build_args: given = {}, target }: DockerfileRequest,
+  options: ResolveOptions,
+): Promise<ResolvedBuild> {
+  if (wanted.from !== undefined || wanted.packages !== undefined) {
+    throw new InvalidArgumentError({
+      message: "Cannot build the image: a Dockerfile names what it starts from and installs its own packages",
+      context: { pointer: "/recipe/dockerfile" },
+    });
+  }
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new InvalidArgumentError({ message: `Cannot read the Dockerfile: ${code}`, hint: "Name it with --file" });
+  });
+  const { from, chain, global } = stagesOf(parseDockerfile(text), given, target);
+  const context = await BuildContext.open(directory);
+  const base = await services.images.ready(from, options);
+  const { steps, config } = interpret(chain, base.record.config ?? emptyConfig, given, global);
+  const packed: BuildStep[] = [];
+  for (const [index, step] of steps.entries()) {
+    packed.push(step.kind === "wanted-copy" ? await packCopy(context, step, index, options) : step);
+  }
+  const recipe = { base: base.record.digest, steps: packed, config: withWarmUp(config, wanted) };
+  return { recipe, base, network: networkOf(wanted, options.sources) };
+}
+
+async function packCopy(
+  context: BuildContext,
+  copy: WantedCopy,
+  index: number,
+  { directory, log, signal }: ResolveOptions,
+): Promise<BuildStep> {
+  const { text, to, owner, mode } = copy;
+  const place = { directory: join(directory, `copy-${index}`), log, signal };
+  const { archive, sha256 } = await packArchive(context.sources(copy), join(directory, `copy-${index}.tar`), place);
+  return { kind: "copy", text, archive, sha256, to, owner, mode };
 }
 
 function packageSteps({ packages = {} }: ImageBuildRecipe, sources: PackageSources): BuildStep[] {
