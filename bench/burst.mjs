@@ -28,7 +28,7 @@ async function sdk() {
       return sandbox;
     }),
   );
-  const alive = results.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
+  const alive = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   await Promise.all(alive.map((sandbox) => sandbox.destroy()));
   for (let tries = 0; tries < 100 && machinePids(ids).length > 0; tries++) await sleep(100);
   return { answered, alive: alive.length, left: machinePids(ids).length };

@@ -52,8 +52,8 @@ export async function measureEgress() {
   const address = own.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
   if (address === undefined) return [];
   const server = createServer({ allowHalfOpen: true, noDelay: true }, serve);
-  await new Promise((resolve) => server.listen(0, address, resolve));
-  const { port } = server.address();
+  await new Promise((resolve) => void server.listen(0, address, () => resolve(undefined)));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const network = NetworkPolicy.denyByDefault().allowTcp(address, port);
   const sandbox = await Sandbox.create("python", { network });
   const argv = ["python3", "-c", client, address, String(port)];

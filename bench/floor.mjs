@@ -10,7 +10,7 @@ import process from "node:process";
 import { rawMachine } from "./raw-machine.mjs";
 
 const [template, image, directory] = process.argv.slice(2);
-const boot = directory && { directory, tscKhz: process.env.TSC_KHZ };
+const boot = directory && { directory, tscKhz: process.env["TSC_KHZ"] };
 const machine = await rawMachine({ template, image, boot: boot || undefined });
 try {
   const first = await machine.command();

@@ -58,7 +58,7 @@ const trueCommand = {
  * Spawns QEMU on a template, restores it (or, with `boot`, boots it) and greets its agent. `command()` runs `true` and
  * resolves with the milliseconds since the machine was spawned.
  */
-export async function rawMachine({ template, image, boot }) {
+export async function rawMachine({ template, image, boot = undefined }) {
   const directory = mkdtempSync(join(tmpdir(), "mvm-floor-"));
   copyFileSync(join(template, "overlay.qcow2"), join(directory, "disk.qcow2"));
   const begin = performance.now();

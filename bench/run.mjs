@@ -17,8 +17,8 @@ import { defaultTemplate, measureStarts } from "./start.mjs";
 import { measureFiles, measureFlood } from "./throughput.mjs";
 
 const root = join(import.meta.dirname, "..");
-const data = process.env.XDG_DATA_HOME ?? join(homedir(), ".local", "share");
-const home = process.env.MVM_HOME ?? join(data, "mvm");
+const data = process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share");
+const home = process.env["MVM_HOME"] ?? join(data, "mvm");
 const mvmctl = (...args) =>
   execFileSync(join(root, "mvmctl"), args, { timeout: 600_000, stdio: ["ignore", "pipe", "inherit"] }).toString();
 

@@ -77,7 +77,7 @@ it(`D-13 a daemon killed ${rounds} times at random under mixed load, seed=${seed
     expect(aside.detail, where).toBe("empty");
 
     let over = false;
-    kept = infos.map(({ name }) => name);
+    kept = infos.flatMap(({ name }) => name ?? []);
     const clients = Array.from({ length: 3 }, () => client(daemon.api, pick, () => over, kept));
     await sleep(300 + pick(2_500));
     over = true;

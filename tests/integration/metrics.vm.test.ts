@@ -108,7 +108,10 @@ it("a machine that died is measured as gone, and its last commands as lost", asy
   await failure(sleeping.wait());
   await until("it has failed", async () => (await doomed.status()).state === "failed");
   const { host, guest, commands, lastReadyAt } = await doomed.metrics();
-  expect({ host, guest }).toMatchObject({ host: { cpuMs: null, rssBytes: null, uptimeMs: 0 }, guest: null });
+  expect({ host, guest }).toMatchObject({
+    host: { cpuMs: null, rssBytes: null, pssBytes: null, uptimeMs: 0 },
+    guest: null,
+  });
   expect(commands.outcomes.lost).toBe(1);
   expect(lastReadyAt).not.toBeNull();
   await doomed.destroy();

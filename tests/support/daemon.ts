@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { SandboxInfoDocument } from "@mvm/protocol";
 import { Api } from "./api.js";
 import { root } from "./home.js";
 
@@ -140,10 +141,10 @@ export async function machinesGone(home: string, except: readonly string[] = [])
  * What must hold whenever nothing is in progress: the daemon answers; each sandbox it lists has its directory, its machine
  * runs exactly when it should, and there are no other directories or machines. Returns the sandboxes.
  */
-export async function checkHome(home: string, api: Api): Promise<Record<string, never>[]> {
-  const infos = (await api.sandboxes()) as Record<string, never>[];
-  const ids = infos.map(({ id }) => id as string).sort();
-  const running = infos.filter(({ state }) => state === "running").map(({ id }) => id as string);
+export async function checkHome(home: string, api: Api): Promise<SandboxInfoDocument[]> {
+  const infos = (await api.sandboxes()) as SandboxInfoDocument[];
+  const ids = infos.map(({ id }) => id).sort();
+  const running = infos.filter(({ state }) => state === "running").map(({ id }) => id);
   const directories = names(join(home, "sandboxes"));
   if (directories.join() !== ids.join()) {
     throw new Error(`directories and sandboxes differ: [${directories.join()}] and [${ids.join()}]`);

@@ -16,7 +16,10 @@ export default command({
   options: {},
   examples: [
     ["metrics", "Shows what the sandboxes use and how starts, commands and builds went"],
-    ["metrics devbox --json | jq .host.rss_bytes", "Prints the memory devbox takes on this host"],
+    [
+      "metrics devbox --json | jq .host.pss_bytes",
+      "Prints the memory devbox takes on this host, its share of what it has in common with others",
+    ],
   ],
   run: async ({ words: [name] }, context) => {
     const daemon = await context.daemon();
@@ -40,7 +43,7 @@ const columns: readonly Column<Row>[] = [
   { heading: "STATE", cell: ({ state }) => state, least: "whole" },
   { heading: "UP", cell: ({ host }) => span(host.uptime_ms), least: "whole" },
   { heading: "CPU", cell: ({ host }) => (host.cpu_ms === null ? "" : milliseconds(host.cpu_ms)), least: "whole" },
-  { heading: "MEMORY", cell: ({ host }) => (host.rss_bytes === null ? "" : bytes(host.rss_bytes)), least: "whole" },
+  { heading: "MEMORY", cell: ({ host }) => memory(host.pss_bytes ?? host.rss_bytes), least: "whole" },
   { heading: "DISK", cell: ({ host }) => (host.disk_bytes === null ? "" : bytes(host.disk_bytes)), least: "whole" },
   {
     heading: "NET IN/OUT",
@@ -49,6 +52,8 @@ const columns: readonly Column<Row>[] = [
   },
   { heading: "COMMANDS", cell: ({ commands }) => String(commands.running + commands.ended), least: "whole" },
 ];
+
+const memory = (amount: number | null): string => (amount === null ? "" : bytes(amount));
 
 function human({ runtime, sandboxes, commands, builds }: MetricsDocument, width: number | undefined): string {
   const daemon = `${span(runtime.uptime_ms)} up, ${bytes(runtime.rss_bytes)} of memory, ${runtime.queue_depth} starts waiting`;

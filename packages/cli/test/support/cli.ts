@@ -69,7 +69,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
 /** The one JSON document on stdout; throws when there is none, or more than it. */
 export function documentOf(
   ran: Ran,
-): Record<string, never> & { error?: { name: string; code: string; message: string } } {
+): Record<string, unknown> & { error?: { name: string; code: string; message: string } } {
   const text = ran.stdout.toString();
   if (!text.endsWith("\n") || text.trimEnd().includes("\n"))
     throw new Error(`not one line of JSON: ${JSON.stringify(text)}`);

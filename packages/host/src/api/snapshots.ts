@@ -10,7 +10,7 @@ import {
   SnapshotRequestSchema,
   SnapshotVerdictSchema,
 } from "@mvm/protocol/schemas";
-import { infoOfManifest } from "../snapshots/info.js";
+import { blocksOf, infoOfManifest } from "../snapshots/info.js";
 import { pruneSnapshots } from "../snapshots/prune.js";
 import { backendOf, restoreSnapshot } from "../snapshots/restore.js";
 import { saveSnapshot } from "../snapshots/save.js";
@@ -66,7 +66,7 @@ export function snapshotRoutes(app: FastifyInstance, { services }: ApiContext): 
       } finally {
         release();
       }
-      const bytes = manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
+      const bytes = blocksOf(captured.directory, manifest);
       return { ok: true as const, snapshot: manifest.id, epoch: manifest.epoch, bytes };
     },
   );

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentMetrics, SandboxMetricsDocument } from "@mvm/protocol";
 import { isAlive } from "../processes/identity.js";
@@ -30,6 +30,7 @@ export async function hostMetrics(sandbox: Sandbox): Promise<HostMetrics> {
     host: {
       uptime_ms: sandbox.live === null ? 0 : Math.max(0, Date.now() - since),
       ...processNumbers(sandbox),
+      pss_bytes: await proportionalBytes(sandbox),
       disk_bytes: await diskBytes(sandbox.files.directory),
     },
     network: {
@@ -54,6 +55,14 @@ function processNumbers({ identity, live }: Sandbox): { cpu_ms: number | null; r
   } catch {
     return { cpu_ms: null, rss_bytes: null };
   }
+}
+
+/** From another thread: the kernel walks all page tables for it. */
+async function proportionalBytes({ identity, live }: Sandbox): Promise<number | null> {
+  if (identity === null || live === null || !isAlive(identity)) return null;
+  const text = await readFile(`/proc/${identity.pid}/smaps_rollup`, "utf8").catch(() => "");
+  const kib = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
+  return kib === undefined ? null : Number(kib) * 1024;
 }
 
 /** Blocks the sandbox's own files take; what is linked from elsewhere, its template's disk, is not its own. */

@@ -53,7 +53,12 @@ function metricsOf({ runtime, sandboxes, commands, builds }: MetricsDocument, li
       "Processor time of the machines there are",
       sum(({ host }) => seconds(host.cpu_ms)),
     ],
-    ["Gauge", "mvm_sandbox_memory_bytes", "Resident memory of the machines", sum(({ host }) => host.rss_bytes)],
+    [
+      "Gauge",
+      "mvm_sandbox_memory_bytes",
+      "Memory of the machines, shared pages counted once",
+      sum(({ host }) => host.pss_bytes ?? host.rss_bytes),
+    ],
     ["Gauge", "mvm_sandbox_disk_bytes", "Disk the sandboxes take on the host", sum(({ host }) => host.disk_bytes)],
     [
       "Gauge",

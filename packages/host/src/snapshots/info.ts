@@ -21,6 +21,11 @@ export function infoOfManifest(directory: string, manifest: Manifest): SnapshotI
   };
 }
 
+/** What the parts of a snapshot take on the disk, shared with others or not. Bytes. */
+export function blocksOf(directory: string, { parts }: Manifest): number {
+  return parts.reduce((sum, { name }) => sum + lstatSync(join(directory, name)).blocks * 512, 0);
+}
+
 /** What a sparse file really takes; one that is shared by hard links belongs to all of them. Bytes. */
 function allocated(path: string): number {
   try {

@@ -134,3 +134,15 @@ test("a build is measured phase by phase, hits and misses by image", () => {
     ],
   ]);
 });
+
+test("memory that machines have in common counts for each in part", async () => {
+  const { api } = await testDaemon();
+  for (const name of ["one", "two"]) await api.lines("POST", "/v1/sandboxes", { name, detach: true, ttl_seconds: 600 });
+  const { host } = (await api.json("GET", "/v1/sandboxes/one/metrics")).body;
+  // Two processes of one program share its text: the share is smaller than what is resident, and not nothing.
+  expect(host.pss_bytes).toBeGreaterThan(1024 ** 2);
+  expect(host.pss_bytes).toBeLessThan(host.rss_bytes);
+  const text = (await api.json("GET", "/metrics")).body as string;
+  const [, total] = /^mvm_sandbox_memory_bytes\{.*\} (\d+)$/m.exec(text) ?? [];
+  expect(Number(total)).toBeLessThan(2 * host.rss_bytes);
+});

@@ -229,7 +229,7 @@ describe("export and import", () => {
     }
   });
 
-  it.each<[string, (contents: Record<string, never>) => unknown]>([
+  it.each<[string, (contents: Record<string, unknown>) => unknown]>([
     ["a part of a terabyte", (contents) => ((contents["parts"] as { bytes: number }[])[0]!.bytes = 2 ** 40)],
     ["a chunk beyond its part", (contents) => ((contents["parts"] as { chunks: number[] }[])[0]!.chunks = [99])],
     ["chunks that do not rise", (contents) => ((contents["parts"] as { chunks: number[] }[])[0]!.chunks = [0, 0])],

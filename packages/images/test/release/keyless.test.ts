@@ -44,6 +44,23 @@ function uint16(value: number): Buffer {
   return Buffer.of(value >> 8, value & 255);
 }
 
+/** What a transparency log answers, of which the library says nothing. */
+interface LogEntry {
+  readonly body: string;
+  readonly integratedTime: number;
+  readonly logID: string;
+  readonly logIndex: number;
+  readonly verification?: {
+    readonly inclusionProof?: {
+      readonly checkpoint: string;
+      readonly logIndex: number;
+      readonly rootHash: string;
+      readonly treeSize: number;
+    };
+    readonly signedEntryTimestamp?: string;
+  };
+}
+
 async function signedBy(subject: string) {
   const [ca, ct, tlog, signer] = [1, 2, 3, 4].map(() => generateKeyPairSync("ec", { namedCurve: "P-256" })) as [
     KeyPairKeyObjectResult,
@@ -62,7 +79,7 @@ async function signedBy(subject: string) {
   const signature = sign("sha256", content, signer.privateKey);
   const digest = createHash("sha256").update(content).digest();
   const pem = `-----BEGIN CERTIFICATE-----\n${certificate.toString("base64").replace(/(.{64})/g, "$1\n")}\n-----END CERTIFICATE-----\n`;
-  const entries = await log.log({
+  const entries: Record<string, LogEntry> = await log.log({
     apiVersion: "0.0.1",
     kind: "hashedrekord",
     spec: {

@@ -29,6 +29,8 @@ export const HostNumbersSchema = Type.Object(
     cpu_ms: nullable(milliseconds),
     /** Resident memory of the machine's process; what it shares with its template included. */
     rss_bytes: nullable(count),
+    /** Its share of them: a page that several machines map counts for each in part, so that the sum is what all take. Null where the kernel does not say. */
+    pss_bytes: nullable(count),
     /** Blocks of the files that are the sandbox's alone. */
     disk_bytes: nullable(count),
   },

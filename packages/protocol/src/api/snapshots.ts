@@ -66,7 +66,13 @@ export const SnapshotInfoSchema = Type.Object(
 export type SnapshotInfo = Static<typeof SnapshotInfoSchema>;
 export const SnapshotListSchema = Type.Object({ snapshots: Type.Array(SnapshotInfoSchema) }, strict);
 export const SnapshotVerdictSchema = Type.Object(
-  { ok: Type.Literal(true), snapshot: Type.String(), epoch: count, bytes: count },
+  {
+    ok: Type.Literal(true),
+    snapshot: Type.String(),
+    epoch: count,
+    /** What was read: the blocks of its parts, without the holes of sparse files. */
+    bytes: count,
+  },
   strict,
 );
 export type SnapshotVerdict = Static<typeof SnapshotVerdictSchema>;

@@ -14,6 +14,8 @@ class HostMetrics:
     """Processor time of the machine's process."""
     rss_bytes: int | None
     """Resident memory of the machine's process; what it shares with its template included."""
+    pss_bytes: int | None
+    """Its share of them: a page that several machines map counts for each in part. None when the kernel is silent."""
     disk_bytes: int | None
     """Blocks of the files that are the sandbox's alone."""
 

@@ -70,3 +70,4 @@ class SnapshotVerdict:
     snapshot: str
     epoch: int
     bytes: int
+    """What was read: the blocks of its parts, without the holes of sparse files."""
