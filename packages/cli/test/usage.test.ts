@@ -181,8 +181,8 @@ test("an empty state root is told about without a daemon", async () => {
 
 test("what can only be refused is offered by neither help nor completion", async () => {
   for (const [verb, ...refused] of [
-    ["run", "--tenant"],
-    ["up", "--tenant", "--timeout", "--cwd", "--user", "--receipt"],
+    ["run", "--tenant", "--add-dir"],
+    ["up", "--tenant", "--add-dir", "--timeout", "--cwd", "--user", "--receipt"],
   ] as const) {
     const help = (await run([verb, "--help"])).stdout.toString();
     for (const option of refused) expect(help).not.toContain(option);

@@ -33,7 +33,7 @@ export const sandboxOptions = {
     hostRule,
     "Host the guest may reach, on port 443 unless given; an address, and any other port than 80, is plain TCP",
   ),
-  "add-dir": list(mount, "Host directory in the guest, read-only unless :rw"),
+  "add-dir": hidden(list(mount, "Host directory in the guest, read-only unless :rw")),
   tag: list(tag, "Label of the sandbox"),
   tenant: hidden(option(text("TENANT"), "Tenant whose policy and audit log apply")),
   backend: option(text("BACKEND"), "Backend that runs the machine", { defaultText: "qemu" }),

@@ -9,6 +9,9 @@ const notYet: { readonly [C in Capability]?: string } = {
   "mounts.write": "host directories cannot be shared with a machine",
 };
 
+/** What serves in most cases: a copy, which the host's directory is safe from. */
+const copyHint = "Copy it into a running sandbox instead: `mvmctl cp -r DIR NAME:PATH`, or the file API of the SDKs";
+
 /**
  * Refuses what the chosen backend cannot do here. The profile has been asked before: what policy forbids is reported as
  * policy, whether or not it could be done.
@@ -25,7 +28,7 @@ export function checkCapabilities(plan: Plan, asked: readonly Capability[], repo
   };
   for (const capability of asked) {
     const missing = notYet[capability];
-    if (missing !== undefined) refuse(capability.split(".")[0] ?? capability, missing);
+    if (missing !== undefined) refuse(capability.split(".")[0] ?? capability, missing, copyHint);
   }
   const { kvm, tcg } = report.accelerators;
   if (plan.requireHardware && plan.accel === "tcg")
