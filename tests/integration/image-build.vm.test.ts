@@ -49,8 +49,11 @@ it("a package outside of the list is refused before anything runs", async () => 
   expect(names()).not.toContain("bad.json");
 });
 
-it("a package of pip: built in a machine, pinned in the record, and taken from the cache the second time", async () => {
-  const recipe = { from: "python", packages: { pip: ["TINY==1.*"] }, ...size };
+it("a package of pip: built in a machine, pinned in the record, warm, and taken from the cache the second time", async () => {
+  const serve = ["python3", "-m", "http.server", "--directory", "/usr/local", "8000"];
+  const ready = ["curl", "-sf", "-o", "/tmp/answer", "http://127.0.0.1:8000/"];
+  const warm = { run: [["python3", "-c", "import tiny; open('/tmp/warm', 'w')"]], serve, ready };
+  const recipe = { from: "python", packages: { pip: ["TINY==1.*"] }, warm, ...size };
   const first = await build("tiny", recipe);
   expect(first.error).toBeUndefined();
   expect(first.cache).toEqual({ hit: false, reason: "nothing was built under this name before" });
@@ -59,6 +62,9 @@ it("a package of pip: built in a machine, pinned in the record, and taken from t
   expect(record.packages).toContainEqual({ name: "tiny", version: "1.0", arch: "all", manager: "pip" });
   const sandbox = await scene.sandbox({ image: "tiny" });
   expect(await text(sandbox, "cd / && python3 -c 'import tiny; print(tiny.origin)'")).toBe("a local index");
+  expect(
+    await text(sandbox, "ls /tmp/warm /tmp/answer && curl -sf http://127.0.0.1:8000/ | grep -o bin/ | head -1"),
+  ).toBe("/tmp/answer\n/tmp/warm\nbin/");
   expect(await build("tiny", recipe)).toMatchObject({ digest: first.digest, cache: { hit: true, reason: null } });
   const { builds } = (await scene.api.json("GET", "/v1/metrics")).body;
   const recent = builds.recent.filter((one: { name: string }) => one.name === "tiny");

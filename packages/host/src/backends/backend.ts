@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from "node:stream";
+import type { ImageConfig } from "@mvm/images";
 import type { Compatibility } from "@mvm/protocol";
 
 /** What starts a machine: everything is resolved and admitted, nothing is a user's string any more. */
@@ -8,7 +9,13 @@ export interface MachineSpec {
   /** The sandbox's own directory (0700). The machine keeps its disk, sockets and identity in it. */
   readonly directory: string;
   /** A verified, read-only root file system. */
-  readonly image: { readonly name: string; readonly digest: string; readonly path: string };
+  readonly image: {
+    readonly name: string;
+    readonly digest: string;
+    readonly path: string;
+    /** What it wants to have run before its template is saved; its digest covers it. */
+    readonly config?: ImageConfig;
+  };
   readonly cpus: number;
   readonly memoryMb: number;
   readonly diskMb: number;

@@ -2,6 +2,7 @@ import { VmNetworkError } from "@mvm/protocol";
 import type { Admitted } from "../admission/admit.js";
 import type { CapturedState, MachineIdentity, MachineSpec, Progress } from "../backends/backend.js";
 import { adoptCommands } from "../commands/adopt.js";
+import { imageConfigOf } from "../images/image-config.js";
 import { fault } from "../observe/fault.js";
 import { attachMachine, readyDeadlineMs } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
@@ -41,6 +42,7 @@ export async function startMachine(
   options: StartMachineOptions,
 ): Promise<Live> {
   const { plan } = sandbox;
+  sandbox.defaults = imageConfigOf(services.home.root, sandbox.image.digest);
   sandbox.planSha256 = admitted.planSha256;
   sandbox.policySha256 = admitted.policySha256;
   const at = (): number => performance.now() - options.began;
@@ -130,7 +132,7 @@ function specOf(sandbox: Sandbox, options: StartMachineOptions): MachineSpec {
   return {
     sandboxId: sandbox.id,
     directory: sandbox.files.directory,
-    image: { ...image, path: options.imagePath },
+    image: { ...image, path: options.imagePath, config: sandbox.defaults },
     cpus: plan.cpu,
     memoryMb: plan.memoryMb,
     diskMb: plan.diskMb,

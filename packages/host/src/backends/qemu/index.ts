@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { emptyConfig } from "@mvm/images";
 import { BackendUnsupported, VmDependencyError, VmQemuCrashError, type Compatibility } from "@mvm/protocol";
 import type {
   Accelerator,
@@ -129,7 +130,7 @@ class QemuBackend implements Backend {
       makeTemplate(
         host,
         {
-          ...{ ...spec, ...boot, accel, image: spec.image.path },
+          ...{ ...spec, ...boot, accel, image: spec.image.path, config: spec.image.config ?? emptyConfig },
           ...{ uid: this.#uids.templateUid, warmUp: inputs.warmUp, guard: this.#options.guard },
         },
         template,

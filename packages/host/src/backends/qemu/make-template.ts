@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { runnerLanguage } from "@mvm/images";
+import { type ImageConfig, runnerLanguage } from "@mvm/images";
 import { deadline, VmQemuCrashError } from "@mvm/protocol";
 import { openAgentSession } from "../../agent/session.js";
 import type { AgentSession } from "../../agent/types.js";
@@ -13,6 +13,7 @@ import type { QemuMachine } from "./machine.js";
 import type { TemplateFiles } from "./paths.js";
 import { lastWords } from "./process.js";
 import { bootTscKhz } from "./tsc.js";
+import { warmImage } from "./warm-image.js";
 
 export interface MakeTemplateInput {
   readonly accel: Accelerator;
@@ -25,6 +26,8 @@ export interface MakeTemplateInput {
   readonly agent: string;
   readonly uid: number;
   readonly warmUp: readonly (readonly string[])[];
+  /** What the image itself wants to have run. */
+  readonly config: ImageConfig;
   readonly guard: Guard;
 }
 
@@ -81,6 +84,7 @@ export async function makeTemplate(
       if (runnerLanguage(argv) === null) await warm(session, argv, input.accel);
       else await leaveRunning(session, argv, input.accel);
     }
+    await warmImage(session, input.config, input.accel);
     await session.call({ op: "sync" }, { deadlineMs: deadline("fileOpIdle", input.accel) });
     options.onProgress?.({ phase: "template", detail: "saving the state" });
     await saveState(machine, input.accel);
