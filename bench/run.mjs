@@ -13,6 +13,7 @@ import { measureDensity } from "./density.mjs";
 import { measureLifecycle, measurePool } from "./lifecycle.mjs";
 import { measureEgress } from "./egress.mjs";
 import { measureWorkloads } from "./workloads.mjs";
+import { measureEvidence } from "./evidence.mjs";
 import { defaultTemplate, measureStarts } from "./start.mjs";
 import { measureFiles, measureFlood } from "./throughput.mjs";
 
@@ -49,6 +50,7 @@ await measure("files", measureFiles);
 await measure("code and terminals", measureCode);
 await measure("egress", measureEgress);
 await measure("workloads", measureWorkloads);
+await measure("admission and evidence", measureEvidence);
 
 const table = rows.map(
   ([what, value, against, goal, met]) =>
