@@ -31,7 +31,7 @@ def record(script: Path | str, out: Path, **environment: str) -> subprocess.Comp
     )
 
 
-@pytest.mark.parametrize("name", ["service", "steps", "least"])
+@pytest.mark.parametrize("name", ["service", "steps", "least", "job"])
 def test_a_script_is_recorded_as_it_was_reviewed(tmp_path: Path, name: str) -> None:
     out = tmp_path / "workload.json"
     done = record(RECORDINGS / f"{name}.py", out)

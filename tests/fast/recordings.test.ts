@@ -33,7 +33,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-it.concurrent.each(["service", "steps", "least"])("%s is recorded as it was reviewed", async (name) => {
+it.concurrent.each(["service", "steps", "least", "job"])("%s is recorded as it was reviewed", async (name) => {
   const out = join(directory, `${name}.out.json`);
   const script = join(recordings, `${name}.ts`);
   const ran = await mvmctl(["run", "--mode", "record", script], { MVM_SDK_OUT_PATH: out });
@@ -45,6 +45,26 @@ it.concurrent.each(["service", "steps", "least"])("%s is recorded as it was revi
   expect(problems).toEqual([]);
   expect(JSON.stringify(JSON.parse(bytes.toString()))).toBe(bytes.toString());
   expect(workload).toEqual(expected(name).ir);
+});
+
+it("has the examples of docs/workload.md among its scripts, and compiles its declarations to one workload", async () => {
+  const page = readFileSync(join(root, "docs/workload.md"), "utf8");
+  const [recorded, declared] = page.slice(page.indexOf("## Recordings")).split("## Declarations");
+  const example = (text: string | undefined, language: string): string | undefined =>
+    new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(text ?? "")?.[1];
+  expect(example(recorded, "ts")).toBe(readFileSync(join(recordings, "job.ts"), "utf8"));
+  expect(example(recorded, "python")).toBe(readFileSync(join(recordings, "job.py"), "utf8"));
+  const compiled = [];
+  for (const [name, language] of [
+    ["declared.ts", "ts"],
+    ["declared.py", "python"],
+  ] as const) {
+    writeFileSync(join(directory, name), example(declared, language) ?? "");
+    const ran = await mvmctl(["compile", name]);
+    expect([ran.code, ran.stderr]).toEqual([0, ""]);
+    compiled.push(ran.stdout);
+  }
+  expect(compiled[0]).toBe(compiled[1]);
 });
 
 it("starts no daemon and keeps what the script prints apart from the document", async () => {

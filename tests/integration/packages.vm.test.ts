@@ -150,4 +150,10 @@ it("the SDK alone has its types, uses the daemon of the mvmctl on the PATH, and 
   expect((await run("node", ["main.mjs"], { cwd: path, env: environment() })).stdout).toBe("0 42\n");
   const daemon = readFileSync(`/proc/${daemonPid(made.home)}/cmdline`, "utf8").split("\0");
   expect(daemon).toContain(join(directory, "global/lib/node_modules/@mvm/host/dist/main.js"));
+
+  // An SDK script in TypeScript, with its types, is recorded by the installed mvmctl.
+  const recordings = join(root, "tests/recordings");
+  writeFileSync(join(path, "job.ts"), `const typed: number = 1;\n${readFileSync(join(recordings, "job.ts"), "utf8")}`);
+  const recorded = await mvmctl(["run", "--mode", "record", join(path, "job.ts")]);
+  expect(JSON.parse(recorded.stdout)).toEqual(JSON.parse(readFileSync(join(recordings, "job.json"), "utf8")));
 });

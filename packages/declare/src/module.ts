@@ -31,7 +31,9 @@ export async function compileHere(bytes: Uint8Array, language: SourceLanguage): 
     const [declaration, second] = module.declarations;
     if (declaration === undefined) {
       const wanted = python ? "@mvm.app(...) above a function" : "export default defineWorkload({ ... })";
-      const detail = `Write ${wanted}, with the name imported from ${python ? "mvm" : "@mvm/sdk"}`;
+      const detail =
+        `Write ${wanted}, with the name imported from ${python ? "mvm" : "@mvm/sdk"}; a script that makes a ` +
+        "sandbox is not run here: record it with `mvmctl run --mode record`";
       throw new CompileRefusal("E_COMPILE_NO_DECLARATION", { line: 1, column: 1 }, detail);
     }
     if (second !== undefined) {

@@ -134,7 +134,7 @@ export interface KeptParts {
 
 /** One way of running machines. Only `backends/<name>` knows how. */
 export interface Backend {
-  readonly name: "qemu" | "memory";
+  readonly name: "qemu";
   /** Makes order after a former daemon, before anything is started: its half-made templates and the machines that made them. */
   recover?(): Promise<void>;
   /** Removes what machines that are gone have left outside of their directories. After recovery, and with every gc. */
