@@ -48,6 +48,7 @@ export async function makeTemplate(
   options.onProgress?.({ phase: "template", detail: "formatting the disk" });
   await formatDisk(disk, input.diskMb);
   await createOverlay(files.overlay, input.diskMb);
+  options.signal?.throwIfAborted();
   options.onProgress?.({ phase: "template", detail: "booting the guest" });
   const machine = await launch(host, {
     cookie: helperCookie(files.directory),
@@ -71,6 +72,8 @@ export async function makeTemplate(
   });
   const console = new ConsoleTail(machine.console);
   try {
+    // A signal that was aborted while QEMU was being started tells no listener any more.
+    options.signal?.throwIfAborted();
     options.signal?.addEventListener("abort", () => void machine.kill(), { once: true });
     const session = openAgentSession(machine.channel, {
       accel: input.accel,
