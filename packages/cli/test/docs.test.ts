@@ -5,6 +5,7 @@ import { globalOptions } from "../src/command/globals.js";
 import { loadAll } from "../src/command/registry.js";
 import { registry } from "../src/commands/index.js";
 import { reference } from "../src/docs/reference.js";
+import { verbHelp } from "../src/render/help.js";
 import { parse } from "../src/command/parse.js";
 import { resolve } from "../src/command/resolve.js";
 
@@ -16,6 +17,17 @@ test("docs/cli.md says what the table of verbs says", () => {
   if (process.env["UPDATE_DOCS"] === "1") writeFileSync(page, text);
   expect(readFileSync(page, "utf8")).toBe(text);
 });
+
+test.each(verbs.map((verb) => [verb.name, verb.command] as const))(
+  "the help of %s fits 80 columns, but for what is to be copied",
+  (name, command) => {
+    const examples = new Set(command.examples.map(([line]) => `  mvmctl ${line}`));
+    const long = verbHelp(`mvmctl ${name}`, command, 80)
+      .split("\n")
+      .filter((line) => line.length > 80 && !examples.has(line));
+    expect(long).toEqual([]);
+  },
+);
 
 test.each(verbs.map((verb) => [verb.name, verb] as const))(
   "%s: summaries, options and examples are in order",

@@ -29,7 +29,7 @@ function human(result: GcResult, dryRun: boolean, width: number | undefined): st
   const rows = table(
     result.removed,
     [
-      { heading: "KIND", cell: ({ kind }) => kind },
+      { heading: "KIND", cell: ({ kind }) => kind, least: "whole" },
       { heading: "SIZE", cell: (item) => bytes(item.bytes), least: "whole" },
       { heading: "PATH", cell: ({ path }) => path, least: 30, rank: 0 },
     ],

@@ -20,7 +20,7 @@ export function verbHelp(name: string, spec: CommandSpec, columns?: number): str
       Object.entries(spec.exits ?? {}).map(([code, meaning]) => [code, meaning] as const),
       width,
     ),
-    `Examples:\n${spec.examples.map(([line, meaning]) => `  # ${meaning}\n  mvmctl ${line}`).join("\n")}`,
+    `Examples:\n${spec.examples.map(([line, meaning]) => `${wrap(meaning, width, "  # ", "  # ")}\n  mvmctl ${line}`).join("\n")}`,
   ];
   return `${sections.filter((text) => text !== "").join("\n\n")}\n`;
 }
