@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cli, document } from "../support/cli.js";
+import { until } from "../support/scene.js";
 import { fill, mismatch } from "./match.js";
 import type { Answer, Document, Scenario, Step, Surface } from "./scenario.js";
 
@@ -24,6 +25,11 @@ const host: Record<string, (options: Document, home: string) => Promise<Answer>>
     const shown = await cli(["audit", "show", String(audit_id), "--json"], { home });
     return { result: document(shown) };
   },
+  /** Waits until the host has nothing left of a sandbox. */
+  async "host.gone"({ sandbox }, home) {
+    await until(`${String(sandbox)} is gone`, () => !existsSync(join(home, "sandboxes", String(sandbox))));
+    return { result: {} };
+  },
   async "host.flip"({ snapshot }, home) {
     const directory = join(home, "snapshots", String(snapshot));
     const files = readdirSync(directory, { recursive: true }).map((name) => join(directory, String(name)));
@@ -46,6 +52,7 @@ export async function play(
 ): Promise<Verdict> {
   const run = `${surface.name}-${scenario.id}`;
   const known = new Map<string, unknown>([
+    ["home", home],
     ["run", run],
     ["shared", shared],
   ]);

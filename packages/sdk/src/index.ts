@@ -41,6 +41,7 @@ export type { CallOptions } from "./sandbox/target.js";
 export type { ForkOptions } from "./snapshots/fork.js";
 export type { PruneOptions } from "./snapshots/prune.js";
 export type { RestoreOptions } from "./snapshots/restore.js";
+export type { ImportOptions } from "./snapshots/archive.js";
 export { Snapshot, type SnapshotOptions } from "./snapshots/snapshot.js";
 export { SecretRef, type SecretRefOptions } from "./secrets/secret-ref.js";
 export { defineWorkload, type WorkloadDeclaration } from "./workload/define-workload.js";

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import keyword
 import sys
 import traceback
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class Client:
         self.snapshot_api = snapshots
         self.sandboxes: dict[str, Any] = {}
         self.processes: list[Any] = []
+        self.watches: list[Any] = []
         self.forwards: dict[int, Any] = {}
 
     def _keep(self, sandbox: Any) -> Any:
@@ -97,6 +99,13 @@ class Client:
     def remove(self, sandbox: str, path: str, recursive: bool = False) -> Any:
         return {"removed": self._at(sandbox).files.remove(path, recursive=recursive)}
 
+    def watch(self, sandbox: str, path: str) -> Any:
+        self.watches.append(self._at(sandbox).files.watch(path))
+        return {"watch": len(self.watches) - 1}
+
+    def changes(self, watch: int) -> Any:
+        return {"changes": list(self.watches[watch])}
+
     def logs(self, sandbox: str, source: str | None = None) -> Any:
         return {"lines": list(self._at(sandbox).logs(source=source))}
 
@@ -125,6 +134,15 @@ class Client:
 
     def forget(self, snapshot: str) -> None:
         self.snapshot_api.get(snapshot).remove()
+
+    def export(self, snapshot: str, file: str) -> Any:
+        return {"digest": self.snapshot_api.get(snapshot).export(file)}
+
+    def import_(self, file: str, name: str | None = None) -> Any:
+        return self.snapshot_api.import_(file, name=name).info
+
+    def code(self, sandbox: str, language: str, code: str, **options: Any) -> Any:
+        return self._at(sandbox).run_code(language, code, **options)
 
     def restore(self, snapshot: str, name: str | None = None) -> Any:
         return self._keep(self.api.restore(snapshot, name=name))
@@ -163,9 +181,14 @@ class Client:
         self.sandboxes.clear()
 
 
+def _method(operation: str) -> str:
+    """A word of the language cannot name a method."""
+    return f"{operation}_" if keyword.iskeyword(operation) else operation
+
+
 def _answer(client: Client, line: str) -> Any:
     request = json.loads(line)
-    operation: Callable[..., Any] | None = getattr(client, request["operation"], None)
+    operation: Callable[..., Any] | None = getattr(client, _method(request["operation"]), None)
     if operation is None:
         return "unsupported"
     try:

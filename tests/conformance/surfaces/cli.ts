@@ -37,7 +37,9 @@ const one =
   ({ sandbox }) => ({ args: [verb, text(sandbox)] });
 
 const verbs: Record<string, Verb> = {
-  create: (o) => ({ args: ["up", text(o["name"]), ...machine(o), ...flags(o, { ttl_seconds: "--ttl" }, "s")] }),
+  create: (o) => ({
+    args: ["up", text(o["name"]), ...machine(o), ...flags(o, { ttl_seconds: "--ttl", idle_seconds: "--idle" }, "s")],
+  }),
   connect: one("inspect"),
   list: (o) => ({ args: ["ls", ...pairs(o["tags"], "--tag")] }),
   one_shot: (o) => ({
@@ -72,6 +74,15 @@ const verbs: Record<string, Verb> = {
   snapshots: () => ({ args: ["snapshot", "ls"] }),
   verify: (o) => ({ args: ["snapshot", "verify", text(o["snapshot"])] }),
   forget: (o) => ({ args: ["snapshot", "rm", text(o["snapshot"])] }),
+  export: (o) => ({ args: ["snapshot", "export", text(o["snapshot"]), text(o["file"])] }),
+  import: (o) => ({
+    args: ["snapshot", "import", text(o["file"]), ...flags(o, { name: "--name" })],
+    shape: (document) => document["snapshot"],
+  }),
+  code: (o) => ({
+    args: ["code", text(o["sandbox"]), ...flags(o, { language: "--language", context: "--context" })],
+    stdin: text(o["code"]),
+  }),
   restore: (o) => ({ args: ["snapshot", "restore", text(o["snapshot"]), ...flags(o, { name: "--name" })] }),
   fork: (o) => ({
     args: ["fork", text(o["sandbox"]), ...flags(o, { count: "--count" })],
@@ -93,6 +104,11 @@ function mode(options: Document): string[] {
   return options["mode"] === undefined ? [] : ["--mode", Number(options["mode"]).toString(8)];
 }
 
+/** The result of code has an `error` of its own, among others. */
+function isErrorDocument(document: Document): boolean {
+  return "error" in document && Object.keys(document).every((key) => key === "error" || key === "schema_version");
+}
+
 /** The command line: each operation is one `mvmctl --json`. Every process is a client of its own. */
 export function cliSurface(home: string): Surface {
   const started = new Map<string, { readonly child: ChildProcess; output: string; readonly end: Promise<unknown> }>();
@@ -104,7 +120,7 @@ export function cliSurface(home: string): Surface {
     } catch {
       throw new Error(`mvmctl printed no JSON document: ${stdout.slice(0, 200)} ${stderr.slice(0, 200)}`);
     }
-    return "error" in document ? { error: document["error"] as Document } : { result: shape(document) };
+    return isErrorDocument(document) ? { error: document["error"] as Document } : { result: shape(document) };
   };
 
   const processes: Record<string, (options: Document) => Promise<Answer>> = {
@@ -119,6 +135,34 @@ export function cliSurface(home: string): Surface {
     async feed({ process, text: words }) {
       started.get(text(process))?.child.stdin?.end(text(words));
       return { result: {} };
+    },
+    async watch({ sandbox, path }) {
+      const child = startCli(["fs", "watch", text(sandbox), text(path), "--json"], { home });
+      const process = { child, output: "", end: once(child, "close") };
+      // Its first line says that the watch is under way.
+      await new Promise<void>((resolve) => {
+        child.stdout?.on("data", (chunk) => {
+          process.output += String(chunk);
+          if (process.output.includes("\n")) resolve();
+        });
+        child.once("close", () => resolve());
+      });
+      const id = `${started.size + 1}`;
+      started.set(id, process);
+      return { result: { watch: id } };
+    },
+    async changes({ watch }) {
+      const found = started.get(text(watch));
+      await found?.end;
+      const [, ...lines] = (found?.output ?? "").split("\n").filter(Boolean);
+      return {
+        result: {
+          changes: lines.map((line) => {
+            const { event, ...rest } = JSON.parse(line) as Document;
+            return { type: event, ...rest };
+          }),
+        },
+      };
     },
     async wait({ process }) {
       const found = started.get(text(process));

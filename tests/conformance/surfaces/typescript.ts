@@ -1,4 +1,4 @@
-import { isSandboxError, type Process, Sandbox, Snapshot } from "@mvm/sdk";
+import { type FileWatch, isSandboxError, type Process, Sandbox, Snapshot } from "@mvm/sdk";
 import type { Document, Surface } from "../scenario.js";
 
 const camel = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -17,6 +17,7 @@ function renamed(value: unknown, rename: (name: string) => string): unknown {
 export function typescriptSurface(home: string): Surface {
   let sandboxes = new Map<string, Sandbox>();
   const processes = new Map<string, Process>();
+  const watches = new Map<string, FileWatch>();
 
   const keep = (sandbox: Sandbox): unknown => {
     sandboxes.set(sandbox.id, sandbox);
@@ -68,6 +69,17 @@ export function typescriptSurface(home: string): Surface {
     remove: async ({ sandbox, path, recursive }) => ({
       removed: await (await at(sandbox)).files.remove(String(path), { recursive: recursive === true }),
     }),
+    watch: async ({ sandbox, path }) => {
+      const watch = (await at(sandbox)).files.watch(String(path));
+      await watch.ready;
+      watches.set(`${watches.size + 1}`, watch);
+      return { watch: `${watches.size}` };
+    },
+    changes: async ({ watch }) => {
+      const changes: unknown[] = [];
+      for await (const change of watches.get(String(watch)) ?? []) changes.push(change);
+      return { changes };
+    },
     logs: async ({ sandbox, source }) => {
       const lines: unknown[] = [];
       const options = source === undefined ? {} : { source: source as "guest" };
@@ -83,6 +95,13 @@ export function typescriptSurface(home: string): Surface {
     snapshots: async () => ({ snapshots: (await Snapshot.list({ home })).map(({ info }) => info) }),
     verify: async ({ snapshot }) => (await Snapshot.get(String(snapshot), { home })).verify(),
     forget: async ({ snapshot }) => (await Snapshot.get(String(snapshot), { home })).remove(),
+    export: async ({ snapshot, file }) => ({
+      digest: await (await Snapshot.get(String(snapshot), { home })).export(String(file)),
+    }),
+    import: async ({ file, name }) =>
+      (await Snapshot.import(String(file), { home, ...(name === undefined ? {} : { name: String(name) }) })).info,
+    code: async ({ sandbox, language, code, ...o }) =>
+      (await at(sandbox)).runCode(language as "python", String(code), renamed(o, camel) as Document),
     restore: async ({ snapshot, name }) =>
       keep(await Sandbox.restore(String(snapshot), { home, ...(name === undefined ? {} : { name: String(name) }) })),
     fork: async ({ sandbox, count }) => (await (await at(sandbox)).fork({ count: Number(count) })).map(keep),

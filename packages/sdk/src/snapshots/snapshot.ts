@@ -5,6 +5,7 @@ import { onlyLive } from "../record/mode.js";
 import type { ClientOptions } from "../sandbox/options.js";
 import { type CallOptions, callOf, type Target } from "../sandbox/target.js";
 import { defined } from "../wire/options.js";
+import { exportSnapshot, importSnapshot, type ImportOptions } from "./archive.js";
 import { nameOf } from "./life.js";
 import { type PruneOptions, pruneSnapshots } from "./prune.js";
 
@@ -69,6 +70,25 @@ export class Snapshot {
   static async prune(bounds: PruneOptions, options?: ClientOptions): Promise<SnapshotInfo[]> {
     onlyLive("snapshots.prune");
     return pruneSnapshots(new DaemonClient(options), bounds);
+  }
+
+  /**
+   * Reads a snapshot from an archive that `export` wrote, here or on a host whose key is given. Signature and host are compared
+   * before anything else is read; an archive that is refused leaves nothing. Throws `SnapshotMismatchError` for it.
+   */
+  static async import(file: string, options: ImportOptions & ClientOptions = {}): Promise<Snapshot> {
+    onlyLive("snapshots.import");
+    const { name, key, ...rest } = options;
+    const client = new DaemonClient(rest);
+    return new Snapshot(client, (await importSnapshot(client, file, { name, key })).snapshot);
+  }
+
+  /**
+   * Writes it to an archive for another host: signed, as sensitive as the snapshot, there whole or not at all. Resolves with
+   * the archive's digest.
+   */
+  async export(file: string): Promise<string> {
+    return await exportSnapshot(this.#client, this.id, file);
   }
 
   /** Reads all of it and compares it with its seal. Throws `SnapshotMismatchError`. */

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mvm.aio.archive import export_snapshot, import_snapshot
 from mvm.aio.daemon_client import AsyncDaemonClient
 from mvm.aio.target import AsyncTarget
 from mvm.client.call import Call, given, segment
@@ -86,6 +88,36 @@ class AsyncSnapshot:
         call = Call("POST", "/snapshots/prune", "snapshots.prune", json=body)
         document = await AsyncDaemonClient(**options).json(call)
         return [read(SnapshotInfo, info) for info in document["snapshots"]]
+
+    @classmethod
+    async def import_(
+        cls,
+        file: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        key: str | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> AsyncSnapshot:
+        """Reads a snapshot from an archive that ``export`` wrote, here or on a host whose key is given.
+
+        Signature and host are compared before anything else is read; an archive that is refused leaves nothing. Raises
+        ``SnapshotMismatchError`` for it.
+
+        :param name: name of the snapshot here. Default: as it was exported
+        :param key: public key (PEM) of the exporting host, its ``keys/snapshot-export.key.pub``.
+            Default: only archives of this state root are believed
+        """
+        only_live("snapshots.import")
+        client = AsyncDaemonClient(**options)
+        imported = await import_snapshot(client, file, name, key)
+        return cls(client, read(SnapshotInfo, imported["snapshot"]))
+
+    async def export(self, file: str | os.PathLike[str]) -> str:
+        """Writes it to an archive for another host: signed, as sensitive as the snapshot, there whole or not at all.
+
+        Returns the archive's digest.
+        """
+        return await export_snapshot(self._client, self.id, file)
 
     async def verify(self) -> SnapshotVerdict:
         """Reads all of it and compares it with its seal. Raises ``SnapshotMismatchError``."""

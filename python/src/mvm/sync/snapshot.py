@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,6 +13,7 @@ from mvm.options import ClientOptions
 from mvm.record.mode import only_live
 from mvm.results.document import read
 from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
+from mvm.sync.archive import export_snapshot, import_snapshot
 from mvm.sync.daemon_client import DaemonClient
 from mvm.sync.target import Target
 
@@ -87,6 +89,36 @@ class Snapshot:
         call = Call("POST", "/snapshots/prune", "snapshots.prune", json=body)
         document = DaemonClient(**options).json(call)
         return [read(SnapshotInfo, info) for info in document["snapshots"]]
+
+    @classmethod
+    def import_(
+        cls,
+        file: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        key: str | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> Snapshot:
+        """Reads a snapshot from an archive that ``export`` wrote, here or on a host whose key is given.
+
+        Signature and host are compared before anything else is read; an archive that is refused leaves nothing. Raises
+        ``SnapshotMismatchError`` for it.
+
+        :param name: name of the snapshot here. Default: as it was exported
+        :param key: public key (PEM) of the exporting host, its ``keys/snapshot-export.key.pub``.
+            Default: only archives of this state root are believed
+        """
+        only_live("snapshots.import")
+        client = DaemonClient(**options)
+        imported = import_snapshot(client, file, name, key)
+        return cls(client, read(SnapshotInfo, imported["snapshot"]))
+
+    def export(self, file: str | os.PathLike[str]) -> str:
+        """Writes it to an archive for another host: signed, as sensitive as the snapshot, there whole or not at all.
+
+        Returns the archive's digest.
+        """
+        return export_snapshot(self._client, self.id, file)
 
     def verify(self) -> SnapshotVerdict:
         """Reads all of it and compares it with its seal. Raises ``SnapshotMismatchError``."""
