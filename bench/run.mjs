@@ -14,6 +14,7 @@ import { measureLifecycle, measurePool } from "./lifecycle.mjs";
 import { measureEgress } from "./egress.mjs";
 import { measureWorkloads } from "./workloads.mjs";
 import { measureEvidence } from "./evidence.mjs";
+import { measureSecrets } from "./secrets.mjs";
 import { defaultTemplate, measureStarts } from "./start.mjs";
 import { measureFiles, measureFlood } from "./throughput.mjs";
 
@@ -51,6 +52,7 @@ await measure("code and terminals", measureCode);
 await measure("egress", measureEgress);
 await measure("workloads", measureWorkloads);
 await measure("admission and evidence", measureEvidence);
+await measure("secrets", () => measureSecrets({ home, mvmctl: join(root, "mvmctl") }));
 
 const table = rows.map(
   ([what, value, against, goal, met]) =>

@@ -89,7 +89,7 @@ it("K-04 K-05 K-16 another host, name or address gets no value", async () => {
   for (const rest of refused) expect((await ask(rest)).exitCode, rest).not.toBe(0);
   expect(seen.splice(0)).toEqual([]);
   const cuts: string[] = [];
-  for await (const { text: line } of sandbox.logs({ source: "supervisor" }))
+  for await (const { line } of sandbox.logs({ source: "supervisor" }))
     cuts.push(/"(?:cut|reason)":"([a-z_]+)"/.exec(line)?.[1] ?? "");
   expect(cuts).toEqual(expect.arrayContaining(["other_server_name", "other_host", "guest_tls"]));
 });
