@@ -108,7 +108,7 @@ async function listen(server: Server | HttpServer): Promise<Outside> {
 /** What the operator of a home says about names: the only way tests lead them to servers of this host. */
 export function operatorNetwork(
   home: string,
-  network: { overrides?: Record<string, string>; resolvers?: readonly string[] },
+  network: { overrides?: Record<string, string>; resolvers?: readonly string[]; authorities?: readonly string[] },
 ): void {
   mkdirSync(join(home, "policy"), { recursive: true, mode: 0o700 });
   writeFileSync(join(home, "policy", "network.json"), JSON.stringify(network), { mode: 0o600 });

@@ -128,7 +128,7 @@ test("N-05 N-06 a thousand answers of a rebinding name server lead to no private
   let turn = 0;
   const dns = await nameServer(() => answers[turn++ % answers.length]!);
   const rules = compileRules(policy(rule("rebind.test", 443)));
-  const operator = { override: () => undefined, resolvers: [dns.address] };
+  const operator = { override: () => undefined, resolvers: [dns.address], authorities: [] };
   const names = new Names();
   const outcomes = new Map<string, number>();
   for (let n = 0; n < 1000; n++) {
