@@ -3,7 +3,13 @@ export { buildImage, type BuildImageOptions } from "./build-image.js";
 export { ensureBootAssets, type BootAssetOptions, type BootAssets, type BootRecord } from "./boot-assets.js";
 export { fetchKernel, installedKernel, type Kernel } from "./kernel.js";
 export { openImageStore, ImageStore, type ResolvedImage } from "./store.js";
-export { digestPattern, imageNamePattern, type ImageRecord, type PackageRecord } from "./manifest.js";
+export {
+  digestPattern,
+  imageNamePattern,
+  type ImageRecord,
+  type OriginRecord,
+  type PackageRecord,
+} from "./manifest.js";
 export { parseReference, type ImageReference } from "./reference.js";
 export { sourceOptionsFromEnvironment, type DebianSourceOptions } from "./debian-source.js";
 export { sweepBuildTemps } from "./build-temp.js";
@@ -26,3 +32,6 @@ export { BuildContext } from "./dockerfile/context.js";
 export { interpret, type Interpreted, type WantedCopy } from "./dockerfile/interpret.js";
 export { parseDockerfile } from "./dockerfile/parse.js";
 export { stagesOf } from "./dockerfile/stages.js";
+export { pullImage, type PullOptions } from "./oci/pull.js";
+export { type ImagePlace, parsePlace, placeName } from "./oci/place.js";
+export type { Credentials } from "./oci/registry-auth.js";

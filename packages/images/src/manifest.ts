@@ -28,6 +28,26 @@ export interface ImageRecord {
   config?: ImageConfig;
   /** How it was built inside a machine. Absent: from the catalogue or from elsewhere. */
   build?: BuildRecord;
+  /** Where it was pulled from. Absent: made on this host. */
+  origin?: OriginRecord;
+}
+
+/** What an image from elsewhere was when it was pulled. */
+export interface OriginRecord {
+  /** Registry, repository and tag, or kind and file name of an archive. */
+  reference: string;
+  /** Of the index, manifest, configuration or tar that was asked for. */
+  digest: string;
+  /** For linux/amd64; null where there is none. */
+  manifest_digest: string | null;
+  config_digest: string | null;
+  /** As they came, and without compression. Sizes in bytes. */
+  layers: { digest: string; diff_id: string; size: number }[];
+  devices_dropped: number;
+  xattrs_dropped: number;
+  /** Files with setuid or setgid bits, and with file capabilities. */
+  setuid: number;
+  capabilities: number;
 }
 
 /** What a build inside a machine was made of. */

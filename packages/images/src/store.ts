@@ -100,6 +100,7 @@ export class ImageStore {
       const named = await this.ref(parsed.name);
       if (named !== undefined) return named;
     }
+    if (parsed.kind === "origin") return await this.pulledFrom(ref, parsed.origin, parsed.digest);
     const { prefix } = parsed;
     const matches = prefix === undefined ? [] : (await this.digests()).filter((d) => digestHex(d).startsWith(prefix));
     if (matches.length > 1) {
@@ -110,6 +111,21 @@ export class ImageStore {
     const [only] = matches;
     if (only === undefined) throw await this.notFound(ref);
     return only;
+  }
+
+  /** The last image that was pulled from a place; with a digest, that one, whatever its tag was. */
+  private async pulledFrom(ref: string, reference: string, digest: string | null): Promise<string> {
+    const repository = reference.replace(/:[^:/]*$/, "");
+    const found = (await this.list()).find(({ record: { origin } }) => {
+      if (origin === undefined) return false;
+      if (digest === null) return origin.reference === reference;
+      const same = origin.reference === repository || origin.reference.startsWith(`${repository}:`);
+      return same && [origin.digest, origin.manifest_digest].includes(digest);
+    });
+    if (found !== undefined) return found.record.digest;
+    throw imageError("not_found", `Cannot find image "${ref}": it has not been pulled`, {
+      hint: `Pull it with \`mvmctl image pull ${ref}\``,
+    });
   }
 
   private async record(digest: string): Promise<ImageRecord> {

@@ -43,7 +43,14 @@ export type {
   RenameBody,
 } from "./api/files.js";
 export type { BackendInfo, Check, DoctorReport, GcResult, Version } from "./api/host.js";
-export type { BuildRequest, BuildStreamEvent, Catalogue, ImageBuildRecipe, ImageInfo } from "./api/images.js";
+export type {
+  BuildRequest,
+  ImagePullRequest,
+  BuildStreamEvent,
+  Catalogue,
+  ImageBuildRecipe,
+  ImageInfo,
+} from "./api/images.js";
 export type {
   BuildNumbers,
   CommandNumbers,

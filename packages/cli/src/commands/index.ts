@@ -77,6 +77,7 @@ export const registry: Registry = {
   validate: verb(() => import("./validate.js")),
   image: group("Build and manage images", {
     build: verb(() => import("./image/build.js")),
+    pull: verb(() => import("./image/pull.js")),
     ls: verb(() => import("./image/ls.js")),
     inspect: verb(() => import("./image/inspect.js")),
     rm: verb(() => import("./image/rm.js")),

@@ -1,16 +1,18 @@
 import type { FastifyInstance } from "fastify";
-import { InvalidArgumentError, type BuildRequest, type ImageInfo } from "@mvm/protocol";
+import { InvalidArgumentError, type BuildRequest, type ImageInfo, type ImagePullRequest } from "@mvm/protocol";
 import {
   BuildRequestSchema,
   CatalogueSchema,
   ImageInfoSchema,
   ImageListSchema,
+  ImagePullRequestSchema,
   ImageRemovedSchema,
 } from "@mvm/protocol/schemas";
-import { catalogue, type ImageRecord } from "@mvm/images";
+import { catalogue, type ImageConfig, type ImageRecord } from "@mvm/images";
 import type { Backend, KeptParts, Progress } from "../backends/backend.js";
 import { buildInMachine } from "../images/build/build.js";
 import type { ApiContext } from "./context.js";
+import { pullForClient } from "../images/pull.js";
 import { streamEvents } from "./event-stream.js";
 
 type Ref = { Params: { ref: string } };
@@ -57,6 +59,16 @@ export function imageRoutes(app: FastifyInstance, { services }: ApiContext): voi
       }
     }),
   );
+  app.post<{ Body: ImagePullRequest }>(
+    "/v1/images/pull",
+    { schema: { body: ImagePullRequestSchema } },
+    (request, reply) =>
+      streamEvents(request, reply, "images.pull", async (stream) => {
+        const onProgress = (progress: Progress): void => void stream.send({ event: "progress", ...progress });
+        const { record } = await pullForClient(services, request.body, { signal: stream.signal, onProgress });
+        stream.send({ event: "built", image: imageInfo(record, await kept()) });
+      }),
+  );
 }
 
 /** The parts that the backends keep, taken together: kernel and agent are those of the first that has them. */
@@ -79,5 +91,12 @@ function imageInfo(record: ImageRecord, { kernel, agent, templates }: KeptParts)
     kernel,
     agent,
     templates: templates.filter(({ imageDigest }) => imageDigest === record.digest).map(({ key }) => key),
+    ...(record.origin && { origin: record.origin }),
+    ...(record.config && { config: runsAs(record.config) }),
   };
+}
+
+function runsAs({ env, cwd, user, entrypoint, command }: ImageConfig): NonNullable<ImageInfo["config"]> {
+  const list = (argv: readonly string[] | null): string[] | null => argv && [...argv];
+  return { env: { ...env }, cwd, user, entrypoint: list(entrypoint), command: list(command) };
 }

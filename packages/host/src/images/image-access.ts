@@ -4,6 +4,7 @@ import {
   catalogue,
   imageLayout,
   openImageStore,
+  parseReference,
   sourceOptionsFromEnvironment,
   type ResolvedImage,
 } from "@mvm/images";
@@ -54,7 +55,8 @@ export function openImages(home: string, meters: Meters): ImageAccess {
       }
       try {
         const image = await store.verify(ref);
-        verified.remember(ref, image);
+        // What a place stands for changes without a file that says so.
+        if (parseReference(ref).kind !== "origin") verified.remember(ref, image);
         meters.imageHit(image.record.digest);
         return image;
       } catch (error) {

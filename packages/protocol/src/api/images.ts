@@ -4,6 +4,39 @@ import { ErrorEventSchema, NoticeEventSchema, ProgressEventSchema } from "./even
 import { NetworkPolicySchema } from "./plan-parts.js";
 import { count, env, nullable, path, strict, text, time } from "./shapes.js";
 
+const strings = Type.Array(Type.String());
+/** Where an image was pulled from. */
+export const ImageOriginSchema = Type.Object(
+  {
+    /** Registry, repository and tag, or kind and file name of an archive. */
+    reference: Type.String(),
+    /** Of the index, manifest, configuration or tar that was asked for. */
+    digest: Type.String(),
+    /** For linux/amd64; null where there is none. */
+    manifest_digest: nullable(Type.String()),
+    config_digest: nullable(Type.String()),
+    /** Lowest first: as they came, without compression, and bytes as they came. */
+    layers: Type.Array(Type.Object({ digest: Type.String(), diff_id: Type.String(), size: count }, strict)),
+    devices_dropped: count,
+    xattrs_dropped: count,
+    /** Files with setuid or setgid bits. */
+    setuid: count,
+    /** Files with file capabilities. */
+    capabilities: count,
+  },
+  strict,
+);
+/** What commands of an image get where nobody says otherwise. */
+const ImageDefaultsSchema = Type.Object(
+  {
+    env,
+    cwd: nullable(Type.String()),
+    user: nullable(Type.String()),
+    entrypoint: nullable(strings),
+    command: nullable(strings),
+  },
+  strict,
+);
 export const ImageInfoSchema = Type.Object(
   {
     name: Type.String(),
@@ -16,6 +49,10 @@ export const ImageInfoSchema = Type.Object(
     agent: nullable(Type.String()),
     /** Keys of the templates that exist for it. */
     templates: Type.Array(Type.String()),
+    /** Absent: made on this host. */
+    origin: Type.Optional(ImageOriginSchema),
+    /** Absent: nothing special. */
+    config: Type.Optional(ImageDefaultsSchema),
   },
   strict,
 );
@@ -79,6 +116,23 @@ export const BuildRequestSchema = Type.Object(
   strict,
 );
 export type BuildRequest = Static<typeof BuildRequestSchema>;
+/** What `POST /v1/images/pull` brings. */
+export const ImagePullRequestSchema = Type.Object(
+  {
+    /** `[REGISTRY/]REPOSITORY[:TAG][@DIGEST]`, `docker-archive:`, `oci:`, `oci-archive:` or `rootfs:` and a path of this host. */
+    place: Type.String({ minLength: 1, maxLength: limits.pathBytes }),
+    /** Default: the last part of the place's name. */
+    name: Type.Optional(reference),
+    /** What the image has to be. */
+    digest: Type.Optional(Type.String({ pattern: "^sha256:[0-9a-f]{64}$" })),
+    /** Name of a stored secret with USER:PASSWORD, bound to the registry. */
+    credentials: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+    /** Whether http will do for a registry that is not on this host. Default: false. */
+    plain_http: Type.Optional(Type.Boolean()),
+  },
+  strict,
+);
+export type ImagePullRequest = Static<typeof ImagePullRequestSchema>;
 export const BuiltEventSchema = Type.Object(
   {
     event: Type.Literal("built"),

@@ -43,6 +43,8 @@ export default command({
       },
       { heading: "TEMPLATES", cell: (image) => String(image.templates.length), least: "whole" },
     ];
-    return context.out.result({ images }, () => table(images, columns, width));
+    const origin = { heading: "SOURCE", cell: (image: ImageInfo) => image.origin?.reference ?? "", least: 3 };
+    const shown = images.some((image) => image.origin !== undefined) ? [...columns, origin] : columns;
+    return context.out.result({ images }, () => table(images, shown, width));
   },
 });

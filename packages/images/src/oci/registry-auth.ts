@@ -1,0 +1,70 @@
+import { deadline } from "@mvm/protocol";
+import { SourceError } from "../release/source.js";
+import { maxDocumentBytes } from "./limits.js";
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** What a registry wants to see, from its `WWW-Authenticate`. */
+export interface Challenge {
+  readonly scheme: string;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+interface Asker {
+  readonly base: string;
+  readonly repository: string;
+  readonly credentials: Credentials | undefined;
+  readonly signal: AbortSignal;
+}
+
+export function parseChallenge(header: string): Challenge {
+  const [, scheme = "", rest = ""] = /^\s*([A-Za-z]+)\s*(.*)$/.exec(header) ?? [];
+  const parameters = [...rest.matchAll(/([a-zA-Z_]+)="([^"]*)"/g)].map(
+    ([, key = "", value = ""]) => [key, value] as const,
+  );
+  return { scheme: scheme.toLowerCase(), parameters: new Map(parameters) };
+}
+
+/**
+ * The `Authorization` that answers a challenge; undefined where nothing can. A token is asked for this repository alone, to be
+ * read. A password goes over https only, or to the host the registry itself is on.
+ * @throws {SourceError}
+ */
+export async function bearerToken({ scheme, parameters }: Challenge, asker: Asker): Promise<string | undefined> {
+  const { credentials, repository, signal } = asker;
+  const basic = credentials && `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString("base64")}`;
+  if (scheme === "basic") return basic;
+  const realm = parameters.get("realm");
+  if (scheme !== "bearer" || realm === undefined || !URL.canParse(realm)) return undefined;
+  const url = new URL(realm);
+  const registry = new URL(asker.base);
+  const mayCarry =
+    url.protocol === "https:" ||
+    (url.protocol === "http:" && url.hostname === registry.hostname && registry.protocol === "http:");
+  if (!mayCarry) throw new SourceError("permanent", "the registry wants tokens from an address without https");
+  const service = parameters.get("service");
+  if (service !== undefined) url.searchParams.set("service", service);
+  url.searchParams.set("scope", `repository:${repository}:pull`);
+  const answered = AbortSignal.any([signal, AbortSignal.timeout(deadline("assetAnswer"))]);
+  const response = await fetch(url, {
+    headers: basic === undefined ? {} : { authorization: basic },
+    redirect: "error",
+    signal: answered,
+  }).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new SourceError("transient", "the place of its tokens does not answer", { cause });
+  });
+  if (!response.ok || Number(response.headers.get("content-length") ?? 0) > maxDocumentBytes) {
+    await response.body?.cancel();
+    if (response.status >= 500)
+      throw new SourceError("transient", `the place of its tokens answers ${response.status}`);
+    return undefined;
+  }
+  const answer = (await response.json().catch(() => ({}))) as { token?: unknown; access_token?: unknown };
+  const token = answer.token ?? answer.access_token;
+  // A line break in it would add headers.
+  return typeof token === "string" && /^[\x21-\x7e]{1,65536}$/.test(token) ? `Bearer ${token}` : undefined;
+}

@@ -1,0 +1,119 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { cli, document } from "../support/cli.js";
+import { makeHome } from "../support/home.js";
+
+const made = makeHome();
+const directory = mkdtempSync(join(tmpdir(), "mvm-image-pull-"));
+const blobs = new Map<string, Buffer>();
+let server: Server;
+let registry: string;
+
+beforeAll(async () => {
+  server = createServer(({ url = "" }, response) => {
+    const found = blobs.get(url.slice(url.lastIndexOf("/") + 1));
+    response.writeHead(found === undefined ? 404 : 200).end(found);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  registry = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  server.close();
+  made.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const mvmctl = (...args: string[]) => cli(args, { home: made.home });
+
+/** A root with these programs of Debian and the libraries they load, and nothing else: no shell unless it is one of them. */
+function makeRoot(name: string, programs: Record<string, string>): Buffer {
+  const root = join(directory, name);
+  const place = (from: string, to: string): void => {
+    mkdirSync(dirname(join(root, to)), { recursive: true });
+    copyFileSync(realpathSync(from), join(root, to));
+  };
+  for (const [to, from] of Object.entries(programs)) {
+    place(from, to);
+    for (const library of execFileSync("ldd", [from], { encoding: "utf8" }).match(/\/\S+/g) ?? [])
+      place(library, library);
+  }
+  const path = join(directory, `${name}.tar`);
+  execFileSync("tar", ["--numeric-owner", "--owner=0", "--group=0", "-C", root, "-cf", path, "."]);
+  return execFileSync("cat", [path], { maxBuffer: 2 ** 28 });
+}
+
+function publish(bytes: Buffer): { digest: string; size: number } {
+  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  blobs.set(digest, bytes);
+  return { digest, size: bytes.length };
+}
+
+it("an image pulled by digest from a registry runs, as its configuration says", async () => {
+  const layer = makeRoot("shell", {
+    "/bin/sh": "/bin/dash",
+    "/opt/tools/show": "/usr/bin/env",
+    "/bin/id": "/usr/bin/id",
+  });
+  const diffId = `sha256:${createHash("sha256").update(layer).digest("hex")}`;
+  const config = { Env: ["PATH=/opt/tools:/bin", "GREETING=hello"], WorkingDir: "/opt/tools", User: "4242:7" };
+  const document_ = { os: "linux", architecture: "amd64", config, rootfs: { type: "layers", diff_ids: [diffId] } };
+  const manifest = {
+    schemaVersion: 2,
+    config: publish(Buffer.from(JSON.stringify(document_))),
+    layers: [publish(gzipSync(layer))],
+  };
+  const { digest } = publish(Buffer.from(JSON.stringify(manifest)));
+  const place = `${registry}/team/shell@${digest}`;
+
+  const pulled = await mvmctl("--json", "image", "pull", place);
+  expect(pulled.code, pulled.stderr.toString()).toBe(0);
+  expect(document(pulled)).toMatchObject({ name: "shell", origin: { digest, layers: [{ diff_id: diffId }] } });
+
+  const ran = await mvmctl("run", "--image", place, "--", "sh", "-c", 'echo "$GREETING $PWD $(id -u):$(id -g)"; show');
+  expect(ran.stdout.toString(), ran.stderr.toString()).toContain("hello /opt/tools 4242:7\n");
+  expect(ran.stdout.toString()).toContain("PATH=/opt/tools:/bin\n");
+  const own = await mvmctl(
+    "run",
+    "--image",
+    "shell",
+    "--profile",
+    "standard",
+    "--env",
+    "GREETING=mine",
+    "--user",
+    "root",
+    "--cwd",
+    "/",
+    "--",
+    "sh",
+    "-c",
+    'echo "$GREETING $PWD $(id -u)"',
+  );
+  expect(own.stdout.toString(), own.stderr.toString()).toBe("mine / 0\n");
+
+  const listed = await mvmctl("image", "ls");
+  expect(listed.stdout.toString()).toContain(`${registry}/team/shell`);
+  const wrong = await mvmctl("image", "pull", `${registry}/team/shell@sha256:${"0".repeat(64)}`);
+  expect(wrong.code).toBe(69);
+});
+
+it("a root file system without a shell, from a tar, runs its one program", async () => {
+  writeFileSync(join(directory, "bare.tgz"), gzipSync(makeRoot("bare", { "/app/cat": "/usr/bin/cat" })));
+  const pulled = await mvmctl("image", "pull", `rootfs:${join(directory, "bare.tgz")}`, "--tag", "bare");
+  expect(pulled.code, pulled.stderr.toString()).toBe(0);
+  const ran = await mvmctl("run", "--image", "bare", "--", "/app/cat", "/etc/passwd");
+  expect([ran.code, ran.stdout.toString().split("\n")[1]], ran.stderr.toString()).toEqual([
+    0,
+    "user:x:1000:1000:user:/home/user:/bin/sh",
+  ]);
+  const gone = await mvmctl("image", "rm", "bare");
+  expect(gone.code, gone.stderr.toString()).toBe(0);
+  expect((await mvmctl("run", "--image", "bare", "--", "/app/cat")).code).toBe(69);
+});
