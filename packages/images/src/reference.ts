@@ -28,7 +28,7 @@ export function parseReference(text: string): ImageReference {
     if (hex?.[1] !== undefined && prefix !== undefined) return { kind: "prefix", prefix };
     if (imageNamePattern.test(text)) return { kind: "name", name: text, prefix };
   }
-  if (/[/:]/.test(text)) {
+  if (text.includes(":") && !text.startsWith("sha256:")) {
     const place = parsePlace(text);
     return { kind: "origin", origin: placeName(place), digest: place.kind === "registry" ? place.digest : null };
   }
