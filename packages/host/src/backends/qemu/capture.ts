@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deadline, SnapshotError } from "@mvm/protocol";
+import { machineMemoryMb } from "./command-line.js";
 import { writeDeviceState } from "./mapped-ram.js";
 import { capturedFiles, machineFiles } from "./paths.js";
 import type { QmpClient } from "./qmp.js";
@@ -47,7 +48,7 @@ export async function captureMachine(input: CaptureInput): Promise<{ memoryOffse
     await copyPlainFile(overlay, files.overlay);
     await link(base, files.base);
   }
-  const memoryOffset = await writeDeviceState(files.memory, files.state, input.memoryMb);
+  const memoryOffset = await writeDeviceState(files.memory, files.state, machineMemoryMb(input.memoryMb));
   for (const path of [files.memory, files.state, ...(input.disk ? [files.overlay] : [])]) {
     // Machines run under users of their own and get these bound read-only; the directory above keeps others out.
     if (process.getuid?.() === 0) await chown(path, 0, 0);

@@ -82,7 +82,8 @@ export function qemuCommandLine(input: QemuCommandInput): readonly string[] {
   ];
 }
 
-function machine({ accel, cpus, memoryMb, paths, mode }: QemuCommandInput): string[] {
+function machine({ accel, cpus, memoryMb: asked, paths, mode }: QemuCommandInput): string[] {
+  const memoryMb = machineMemoryMb(asked);
   // Under TCG the kernel has no timer without pit, pic and rtc, and hangs for ever.
   const timers = accel === "kvm" ? "" : ",pit=on,pic=on,rtc=on";
   // Debian's kernels find virtio-mmio devices through ACPI only, and with ACPI the firmware needs its option ROM to load them.
@@ -92,6 +93,14 @@ function machine({ accel, cpus, memoryMb, paths, mode }: QemuCommandInput): stri
     ...["-accel", accelerator, "-cpu", cpuModel(accel), "-M", options, "-m", `${memoryMb}M`, "-smp", `${cpus}`],
     ...["-object", memoryBackend(paths.ram, memoryMb, mode)],
   ];
+}
+
+/**
+ * Of exactly 2 GiB, QEMU gives the end to the initramfs and to its ACPI tables both, and the kernel resets before it can say a
+ * word: such a machine has one MiB more.
+ */
+export function machineMemoryMb(memoryMb: number): number {
+  return memoryMb === 2048 ? 2049 : memoryMb;
 }
 
 function memoryBackend(path: string | undefined, memoryMb: number, mode: StartMode): string {

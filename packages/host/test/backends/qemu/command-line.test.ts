@@ -34,6 +34,15 @@ describe("qemuCommandLine", () => {
     expect(value(qemuCommandLine(restore), "-nic")).toEqual(["none"]);
   });
 
+  it("boots and restores a machine of exactly 2 GiB, which QEMU could not boot, with one MiB more", () => {
+    for (const of of [boot, restore]) {
+      const line = qemuCommandLine({ ...of, memoryMb: 2048 });
+      expect(value(line, "-m")).toEqual(["2049M"]);
+      expect(value(line, "-object")[0]).toContain("size=2049M");
+      expect(value(qemuCommandLine({ ...of, memoryMb: 2047 }), "-m")).toEqual(["2047M"]);
+    }
+  });
+
   it("has the same devices in the same order when a template is made and when it is restored", () => {
     expect(value(qemuCommandLine(boot), "-device")).toEqual(value(qemuCommandLine(restore), "-device"));
     expect(value(qemuCommandLine(boot), "-M")).toEqual(value(qemuCommandLine(restore), "-M"));
