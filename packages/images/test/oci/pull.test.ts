@@ -106,7 +106,7 @@ it("a tag becomes digests, the record says which, and the image holds what its l
   const { bin, passwd, config: kept } = contentOf(path);
   expect(bin).toBe("new");
   expect(passwd).toContain("root:x:0:0::/root:/bin/sh\nuser:x:1000:1000:");
-  expect(JSON.parse(kept)).toEqual(record.config);
+  expect(JSON.parse(kept!)).toEqual(record.config);
   expect([...new Set(phases)]).toEqual(["resolve", "layer", "pack", "check", "done"]);
   const again = await pull({ name: "other", digest: made.manifestDigest });
   expect(again.record.digest).toBe(record.digest);
