@@ -37,8 +37,8 @@ export async function measureSecrets({ home, mvmctl }) {
   const server = createServer({ key, cert }, (request, response) => {
     request.resume().once("end", () => response.end(request.url === "/large" ? Buffer.alloc(bytes, "a") : "ok"));
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const at = `127.0.0.1:${server.address().port}`;
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const at = `127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
   mkdirSync(join(home, "policy"), { recursive: true, mode: 0o700 });
   const file = join(home, "policy", "network.json");
   writeFileSync(file, JSON.stringify({ overrides: { "bound.test": at, "free.test": at }, authorities: [cert] }), {

@@ -42,7 +42,7 @@ export async function measureWorkloads() {
   for (const [language, { line, declaration }] of Object.entries(modules)) {
     const source = Buffer.from(declaration + Array.from({ length: lines }, (_, at) => line(at)).join(""));
     const time = await timed(async () => {
-      const { problems } = await compileModule(source, language);
+      const { problems } = await compileModule(source, /** @type {keyof typeof modules} */ (language));
       if (problems.length > 0) throw new Error(`The module of ${language} does not compile: ${problems[0].detail}`);
     });
     rows.push([`compile ${lines} lines of ${language}`, ms(time), `${ratio(time / node)} of \`node -e 0\``, "", true]);
