@@ -27,7 +27,7 @@ const entries = 20_000;
 /** Appends on their way at once, as many clients make them. */
 const together = 256;
 const actor = { uid: 0, pid: 1 };
-const tenant = "default";
+const tenant = "local";
 
 /** What a decision and a proof cost, without any machine: the policy engine, the audit log and the receipts on this disk. */
 export async function measureEvidence() {

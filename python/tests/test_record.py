@@ -58,7 +58,7 @@ def test_what_no_recording_can_keep_is_refused(tmp_path: Path, case: dict[str, A
     ("options", "message"),
     [
         ("workload_id='Not One'", "workload_id is not a lower-case letter"),
-        ("detach=True, ttl_seconds=5", "`detach` and `owner` are said by who starts a workload"),
+        ("detach=True, ttl_seconds=5", "`detach`, `owner` and `tenant` are said by who starts a workload"),
         ("env={'A': 'x'}, secrets={'A': mvm.SecretRef('a')}", "one variable is both in `env` and in `secrets`"),
         ("cpu=1.5", "an argument of type float has no place in a workload"),
         ("tags={'a': '\\ud800'}", "a text is not valid Unicode"),

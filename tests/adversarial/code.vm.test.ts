@@ -62,7 +62,7 @@ describe("code in a context", () => {
         ...{ claimed_by_guest: { exit_code: result.exitCode, signal: result.signal }, invocation: { argv_len: 2 } },
       });
       expect(subject[0]?.digest.sha256).toBe(sha256(result.stdout));
-      const begun = await findEntry(join(scene.home, "audit/default"), result.auditId!);
+      const begun = await findEntry(join(scene.home, "audit/local"), result.auditId!);
       expect(begun).toMatchObject({ entry: { event: "run.begin", run_id: result.runId }, end: { event: "run.end" } });
       expect(JSON.stringify([begun, verdict.statement])).not.toContain(canary);
     }

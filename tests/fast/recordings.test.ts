@@ -119,7 +119,7 @@ it("says what is wrong with a script that records nothing, fails, or cannot be a
   });
   expect(await record("owner.ts", `${create}{ detach: true, ttlSeconds: 5 });`)).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining("`detach` and `owner` are said by who starts a workload"),
+    stderr: expect.stringContaining("`detach`, `owner` and `tenant` are said by who starts a workload"),
   });
   const secret = `${create}{ env: { A: "x" }, secrets: { A: { secret: "a" } } });`;
   expect((await record("both.ts", secret)).stderr).toContain("one variable is both in `env` and in `secrets`");

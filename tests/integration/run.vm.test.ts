@@ -58,7 +58,7 @@ describe("mvmctl run", () => {
       sandbox_id: expect.stringMatching(/^sbx_/),
       ...{ exit_code: 3, signal: null, timed_out: false, oom_killed: false, stdout: "out", stderr: "err" },
       ...{ stdout_bytes: 3, stderr_bytes: 3, stdout_truncated: false, stderr_truncated: false },
-      receipt_path: expect.stringMatching(/receipts\/default\/run_\w+\.json$/),
+      receipt_path: expect.stringMatching(/receipts\/local\/run_\w+\.json$/),
       timings: {
         create_ms: expect.any(Number),
         exec_ms: expect.any(Number),

@@ -47,7 +47,7 @@ if (process.env["MVM_SDK_MODE"] === "live") {
 
 /** Names of what the audit log says was done. */
 function done(): string[] {
-  const log = join(made.home, "audit/default/log.jsonl");
+  const log = join(made.home, "audit/local/log.jsonl");
   if (!existsSync(log)) return [];
   const lines = readFileSync(log, "utf8").trimEnd().split("\n");
   return lines.map((line) => (JSON.parse(line) as { event: string }).event);

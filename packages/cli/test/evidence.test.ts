@@ -26,7 +26,7 @@ beforeAll(async () => {
   const log = await AuditLog.open(home);
   ids = [];
   const add = async (event: string, data = {}): Promise<void> => {
-    ids.push((await log.append("default", { event, actor, runId, data })).id);
+    ids.push((await log.append("local", { event, actor, runId, data })).id);
   };
   await add("run.begin");
   await add("run.end", { begin: ids[0] });
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const statement = receiptStatement(
     { stdoutSha256: sha256("42\n"), stderrSha256: sha256("") },
     {
-      ...{ schema_version: 1, run_id: runId, audit_id: ids[0] ?? "", audit_seq: 1, tenant: "default" },
+      ...{ schema_version: 1, run_id: runId, audit_id: ids[0] ?? "", audit_seq: 1, tenant: "local" },
       ...{ started_at: "2026-01-01T00:00:00Z", finished_at: "2026-01-01T00:00:01Z", plan_sha256: null },
       policy: { profile: "restrictive", sha256: null },
       image: { name: "python", digest: null },
@@ -59,16 +59,16 @@ describe("audit", () => {
   test("verify says that the log is whole, or the first bad line and why, without a daemon", async () => {
     const good = await mvmctl("audit", "verify", "--json");
     expect(good.code, good.stderr).toBe(0);
-    expect(documentOf(good)).toMatchObject({ schema_version: 1, ok: true, tenant: "default", entries: 22 });
+    expect(documentOf(good)).toMatchObject({ schema_version: 1, ok: true, tenant: "local", entries: 22 });
     expect((await mvmctl("audit", "verify")).stdout.toString()).toContain("22 entries, whole and unchanged");
-    const log = join(home, "audit/default/log.jsonl");
+    const log = join(home, "audit/local/log.jsonl");
     const whole = readFileSync(log, "utf8");
     writeFileSync(log, whole.replace('"n":5', '"n":6'));
     const bad = await mvmctl("audit", "verify", "--json");
     writeFileSync(log, whole);
     expect(bad.code).toBe(65);
     expect(documentOf(bad)).toMatchObject({
-      ...{ ok: false, tenant: "default", reason: "prev_mismatch", line: 8, file: "log.jsonl" },
+      ...{ ok: false, tenant: "local", reason: "prev_mismatch", line: 8, file: "log.jsonl" },
       error: { code: "VERIFICATION_FAILED" },
     });
     expect(bad.stderr).toContain("line 8 of log.jsonl");
@@ -111,7 +111,7 @@ describe("audit", () => {
     const empty = await mvmctl("audit", "verify", "--tenant", "other", "--json");
     expect(empty.code).toBe(0);
     expect(documentOf(empty)).toMatchObject({ ok: true, entries: 0, head: null, empty: true });
-    expect((await mvmctl("audit", "verify", "--tenant", "../default")).code).toBe(64);
+    expect((await mvmctl("audit", "verify", "--tenant", "../local")).code).toBe(64);
   });
 
   test("tail shows the last entries, one JSON object a line", async () => {

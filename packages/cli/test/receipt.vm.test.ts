@@ -50,7 +50,7 @@ test("E-09 E-13 a refused run has its receipt; a place that is taken costs no ru
   const verified = await mvm(["receipt", "verify", place("denied.json"), "--json"]);
   expect(documentOf(verified)).toMatchObject({ ok: true, audit: "matches", observed: { outcome: "denied" } });
 
-  const log = join(made.home, "audit/default/log.jsonl");
+  const log = join(made.home, "audit/local/log.jsonl");
   const before = readFileSync(log, "utf8");
   writeFileSync(place("taken.json"), "mine");
   symlinkSync("/nonexistent/file", place("link.json"));

@@ -85,8 +85,11 @@ test("no message repeats the value of a variable or of a mistyped secret", async
 });
 
 test("what this version cannot do is BackendUnsupported and names the feature", async () => {
-  for (const [option, ...value] of [["tenant", "t"]]) {
-    const ran = await run(["run", "--json", `--${option}`, ...value, "--", "x"], { home });
+  for (const [option, ...value] of [
+    ["receipt", "r.json"],
+    ["timeout", "5s"],
+  ]) {
+    const ran = await run(["up", "--json", `--${option}`, ...value, "box"], { home });
     expect(ran.code).toBe(78);
     expect(documentOf(ran).error).toMatchObject({ name: "BackendUnsupported", feature: option });
   }
@@ -181,12 +184,12 @@ test("an empty state root is told about without a daemon", async () => {
 
 test("what can only be refused is offered by neither help nor completion", async () => {
   for (const [verb, ...refused] of [
-    ["run", "--tenant", "--add-dir"],
-    ["up", "--tenant", "--add-dir", "--timeout", "--cwd", "--user", "--receipt"],
+    ["run", "--add-dir"],
+    ["up", "--add-dir", "--timeout", "--cwd", "--user", "--receipt"],
   ] as const) {
     const help = (await run([verb, "--help"])).stdout.toString();
     for (const option of refused) expect(help).not.toContain(option);
-    expect((await run([verb, "--tenent", "x", "box"])).stderr).not.toContain("--tenant`");
+    expect((await run([verb, "--add-dri", "x", "box"])).stderr).not.toContain("--add-dir`");
   }
   expect((await run(["up", "--help"])).stdout.toString()).toMatch(/default:\s+standard/);
   expect((await run(["run", "--help"])).stdout.toString()).toMatch(/default:\s+restrictive/);

@@ -97,6 +97,7 @@ export { type Accelerator, acceleratorScale, deadline, type GuestDeadline, type 
 export * from "./errors/index.js";
 export { type IdKind, idGenerator, isId, newId, type RandomSource } from "./ids.js";
 export { limits } from "./limits.js";
+export { defaultTenant, isTenant, tenantPattern } from "./tenant.js";
 export type { CommandResult, CommandTimings, Isolation } from "./results/command-result.js";
 export { commandResultFromDocument, commandResultToDocument } from "./results/wire.js";
 export { maxSignal, signalName, signalNumber } from "./signals.js";

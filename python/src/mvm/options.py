@@ -112,6 +112,8 @@ class CreateOptions(ClientOptions, total=False):
     """Let it outlive this process; needs ``ttl_seconds``. Default: False."""
     owner: str | None
     """Who answers for a detached sandbox. Default: the user and process."""
+    tenant: str | None
+    """Whose audit chain and receipts record it: 1 to 63 letters, digits, ``_`` or ``-``. Default: ``local``."""
     on_progress: Callable[[dict[str, Any]], object] | None
     """Called for phases of the start and notices, such as a fall back to emulation."""
     idempotency_key: str | None

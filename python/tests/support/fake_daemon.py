@@ -33,6 +33,7 @@ def info(**fields: Any) -> dict[str, Any]:
         "workload_id": None,
         "tags": {"some_tag": "x"},
         "owner": None,
+        "tenant": "local",
         "detached": False,
         "created_at": "2025-01-01T00:00:00.000Z",
         "ready_at": None,

@@ -1,4 +1,4 @@
-import { isTenant } from "@mvm/evidence";
+import { isTenant } from "@mvm/protocol";
 import type { ArgType } from "../command/spec.js";
 import { invalidArgument } from "../errors.js";
 

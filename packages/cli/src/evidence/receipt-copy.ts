@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CommandResultDocument } from "@mvm/protocol";
 import { isSandboxError } from "@mvm/protocol/errors";
@@ -15,7 +15,7 @@ export async function withReceipt(
 ): Promise<CommandResultDocument> {
   if (path === undefined) return work();
   // Loaded for those who ask: a plain run starts without them.
-  const { defaultTenant, ReceiptFile } = await import("@mvm/evidence");
+  const { ReceiptFile } = await import("@mvm/evidence");
   const { resolveHome } = await import("@mvm/sdk/client");
   const target = resolve(path);
   const file = ReceiptFile.create(target);
@@ -37,9 +37,15 @@ export async function withReceipt(
     return { ...result, receipt_path: written ? target : null };
   } catch (error) {
     const runId = isSandboxError(error) ? error.runId : null;
-    settle(runId === null ? null : join(resolveHome(), "receipts", defaultTenant, `${runId}.json`));
+    settle(runId === null ? null : storedReceipt(join(resolveHome(), "receipts"), `${runId}.json`));
     throw error;
   }
+}
+
+/** Where the daemon put it: below its tenant, which the error does not name. */
+function storedReceipt(receipts: string, name: string): string | null {
+  const tenants = existsSync(receipts) ? readdirSync(receipts) : [];
+  return tenants.map((tenant) => join(receipts, tenant, name)).find((path) => existsSync(path)) ?? null;
 }
 
 function textOf(path: string): string | undefined {

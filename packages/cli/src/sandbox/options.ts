@@ -1,5 +1,5 @@
 import type { CreateRequest } from "@mvm/protocol";
-import { limits } from "@mvm/protocol";
+import { defaultTenant, limits } from "@mvm/protocol";
 import { accelerator, isolation, profile } from "../args/choice.js";
 import { timeToDetach } from "../args/duration.js";
 import { envAssignment, envRecord } from "../args/env-assignment.js";
@@ -11,6 +11,7 @@ import { mount } from "../args/mount.js";
 import { secretBinding } from "../args/secret-binding.js";
 import { disk, memory } from "../args/size.js";
 import { tag } from "../args/tag.js";
+import { tenantName } from "../args/tenant.js";
 import { text } from "../args/text.js";
 import { flag, hidden, list, type Input, option } from "../command/define.js";
 import { unsupported } from "../errors.js";
@@ -35,7 +36,7 @@ export const sandboxOptions = {
   ),
   "add-dir": hidden(list(mount, "Host directory in the guest, read-only unless :rw")),
   tag: list(tag, "Label of the sandbox"),
-  tenant: hidden(option(text("TENANT"), "Tenant whose policy and audit log apply")),
+  tenant: option(tenantName, "Whose audit log and receipts record it", { defaultText: defaultTenant }),
   backend: option(text("BACKEND"), "Backend that runs the machine", { defaultText: "qemu" }),
   accel: option(accelerator, "Accelerator: auto, kvm or tcg", { defaultText: "auto" }),
   "require-isolation": option(isolation, "Refuse to run with less than this isolation: hardware"),
@@ -53,7 +54,6 @@ type Values = Input<readonly [], typeof sandboxOptions>["options"];
 
 /** The request the options describe. What the API has no field for is refused by name. */
 export function createRequest(values: Values): CreateRequest {
-  refuse(values.tenant !== undefined, "tenant", "choose tenants");
   const secrets = values.secret.map(({ variable, secret }) => [variable, { secret }] as const);
   return defined({
     image: values.image,
@@ -69,6 +69,7 @@ export function createRequest(values: Values): CreateRequest {
     require_isolation: values["require-isolation"],
     network: values["allow-host"].length === 0 ? undefined : { default: "deny", allow: values["allow-host"] },
     secrets: secrets.length === 0 ? undefined : Object.fromEntries(secrets),
+    tenant: values.tenant,
     mounts: values["add-dir"].length === 0 ? undefined : values["add-dir"],
   });
 }

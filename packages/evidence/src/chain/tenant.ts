@@ -1,9 +1,1 @@
-/** Tenant of whoever names none. */
-export const defaultTenant = "default";
-
-const tenantPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
-
-/** A tenant's name becomes the name of a directory: 1 to 63 letters, digits, `_` or `-`, the first a letter or digit. */
-export function isTenant(name: string): boolean {
-  return tenantPattern.test(name);
-}
+export { defaultTenant, isTenant } from "@mvm/protocol";

@@ -149,7 +149,7 @@ describe("a changed history", () => {
     await (await scene.open()).close();
     expect(await scene.verify()).toEqual({
       ok: true,
-      tenant: "default",
+      tenant: "local",
       entries: 0,
       head: null,
       empty: true,

@@ -15,6 +15,7 @@ export function planDocument(plan: Plan): PlanDocument {
     idle_seconds: plan.idleSeconds,
     detach: plan.detach,
     owner: plan.owner,
+    tenant: plan.tenant,
     network: { default: "deny", allow: plan.network.allow.map((rule) => ({ ...rule })) },
     secrets: Object.entries(plan.secrets)
       .map(([env, { secret, hosts, header }]) => ({ env, secret, hosts: hosts ?? null, header: header ?? null }))

@@ -21,7 +21,14 @@ export function planEntity(plan: Plan): {
     uid: { type: "Plan", id: "plan" },
     attrs: {
       ...Object.fromEntries(given),
-      ...{ image: plan.image, cpu: plan.cpu, memoryMb: plan.memoryMb, diskMb: plan.diskMb, detached: plan.detach },
+      ...{
+        image: plan.image,
+        tenant: plan.tenant,
+        cpu: plan.cpu,
+        memoryMb: plan.memoryMb,
+        diskMb: plan.diskMb,
+        detached: plan.detach,
+      },
       ...{ backend: plan.backend, accel: plan.accel, requireHardware: plan.requireHardware },
       network: plan.network.allow.map(({ host, port, protocol }) => ({ host, port, protocol })),
       mounts: plan.mounts.map(({ host, guest, mode }) => ({ host, guest, mode })),

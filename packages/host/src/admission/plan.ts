@@ -6,7 +6,7 @@ import type {
   Profile,
   SecretRefDocument,
 } from "@mvm/protocol";
-import { limits } from "@mvm/protocol";
+import { defaultTenant, limits } from "@mvm/protocol";
 import { canonicalNetwork } from "./network.js";
 
 /** A create request with every default filled in: what is admitted or refused as a whole, and then carried out. */
@@ -30,6 +30,8 @@ export interface Plan {
   readonly requireHardware: boolean;
   readonly detach: boolean;
   readonly owner: string | null;
+  /** Whose audit chain and receipts record it. */
+  readonly tenant: string;
   /** Canonical: each host in its one spelling. */
   readonly network: NetworkPolicyDocument;
   /** By the variable that holds the placeholder. */
@@ -59,6 +61,7 @@ export function planOf(request: CreateRequest, imageDigest: string | null = null
     requireHardware: request.require_isolation === "hardware",
     detach: request.detach ?? false,
     owner: request.owner ?? null,
+    tenant: request.tenant ?? defaultTenant,
     network: canonicalNetwork(request.network),
     secrets: request.secrets ?? {},
     mounts: request.mounts ?? [],

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { ErrorDocument, SandboxError } from "@mvm/protocol";
+import { isTenant, type ErrorDocument, type SandboxError } from "@mvm/protocol";
 import { recordedCalls, type CallRow } from "../evidence/calls.js";
 import type { Begun, Evidence } from "../evidence/evidence.js";
 import type { Registry } from "../sandboxes/registry.js";
@@ -42,13 +42,21 @@ export function installRecording(app: FastifyInstance, evidence: Evidence, regis
     const row = rowOf(request.method, request.routeOptions.url);
     if (!("event" in row)) return;
     const { ref, run_id: runId } = (request.params ?? {}) as { ref?: string; run_id?: string };
-    const sandboxId = ref === undefined ? null : (registry.find(ref)?.id ?? null);
+    const sandbox = ref === undefined ? undefined : registry.find(ref);
     const known = runId !== undefined && registry.runs.has(runId) ? runId : null;
-    const about = { sandboxId, runId: known };
+    const tenant = sandbox?.plan.tenant ?? tenantNamedIn(request.body);
+    const about = { tenant, sandboxId: sandbox?.id ?? null, runId: known };
     const recording = new Recording(evidence, await evidence.begin(row.event, about, { reserved: row.frees === true }));
     request.recording = recording;
     reply.raw.once("close", () => recording.end(reply.raw.statusCode));
   });
+}
+
+/** Whom a sandbox that is to be made is for; the schema has checked the name. */
+function tenantNamedIn(body: unknown): string | undefined {
+  const { tenant, sandbox } = (body ?? {}) as { tenant?: unknown; sandbox?: { tenant?: unknown } };
+  const named = tenant ?? sandbox?.tenant;
+  return typeof named === "string" && isTenant(named) ? named : undefined;
 }
 
 /** A call that nobody put into the table is recorded all the same; a test finds the missing row. */

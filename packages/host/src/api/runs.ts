@@ -71,7 +71,7 @@ async function createForRun(
       waitReady: false,
     });
   } catch (error) {
-    await refuseRun(services, spec, error);
+    await refuseRun(services, spec, error, request.body.sandbox.tenant);
     throw error;
   }
 }

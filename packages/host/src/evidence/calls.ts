@@ -63,6 +63,7 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "POST /v1/secrets/rotate": { event: "secret.rotate" },
   "POST /v1/pools": { event: "host.pools" },
   "POST /v1/images": { event: "image.build" },
+  "POST /v1/images/pull": { event: "image.pull" },
   "DELETE /v1/images/:ref": { event: "image.remove", frees: true },
 
   "POST /v1/gc": { event: "host.gc", frees: true },

@@ -14,7 +14,10 @@ import type { Logger } from "../observe/log.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 
 /** What an entry is about. Data holds ids, hashes, counts and names of states only. */
-export type About = Pick<EntryFacts, "sandboxId" | "runId" | "data">;
+export type About = Pick<EntryFacts, "sandboxId" | "runId" | "data"> & {
+  /** Whose chain it is in. Absent: that of the host itself. */
+  readonly tenant?: string | undefined;
+};
 
 /** A begin that is in the log. */
 export interface Begun {
@@ -32,6 +35,7 @@ export interface EvidenceKeys {
 
 /** The daemon's history: what it does is in it first, or is not done. */
 export class Evidence {
+  /** Whose chain what the host does for nobody in particular is in. */
   readonly tenant = defaultTenant;
   private readonly actor = { uid: process.geteuid?.() ?? -1, pid: process.pid };
   private readonly pending = new Set<Promise<unknown>>();
@@ -78,7 +82,8 @@ export class Evidence {
    */
   async record(event: string, about: About, options: { readonly reserved?: boolean } = {}): Promise<Begun> {
     if (this.audit === null) throw this.refusal();
-    const { id, seq } = await this.audit.append(this.tenant, { event, actor: this.actor, ...about }, options);
+    const { tenant = this.tenant, ...facts } = about;
+    const { id, seq } = await this.audit.append(tenant, { event, actor: this.actor, ...facts }, options);
     return { id, seq, event, about };
   }
 
@@ -92,9 +97,9 @@ export class Evidence {
    * the next start.
    */
   end(begun: Begun, data: About["data"] & object, about: Omit<About, "data"> = {}): Promise<void> {
-    const { sandboxId = null, runId = null } = begun.about;
+    const { sandboxId = null, runId = null, tenant } = begun.about;
     const event = begun.event.replace(/begin$/, "end");
-    return this.note(event, { sandboxId, runId, ...about, data: { begin: begun.id, ...data } });
+    return this.note(event, { tenant, sandboxId, runId, ...about, data: { begin: begun.id, ...data } });
   }
 
   /** Records what has happened. Never rejects. */
@@ -120,7 +125,7 @@ export class Evidence {
   /** Records how a sandbox ends, whoever ends it. */
   watch(sandbox: Sandbox): void {
     sandbox.events.once("ended", (state, reason) => {
-      void this.note("sandbox.ended", { sandboxId: sandbox.id, data: { state, reason } });
+      void this.note("sandbox.ended", { tenant: sandbox.plan.tenant, sandboxId: sandbox.id, data: { state, reason } });
     });
   }
 

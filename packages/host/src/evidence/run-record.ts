@@ -63,6 +63,7 @@ export async function beginRun(
   const runId = newId("run");
   const invocation = invocationOf(spec, evidence.keys.argv, Object.keys(sandbox.plan.env).length);
   const begun = await evidence.begin("run", {
+    tenant: sandbox.plan.tenant,
     sandboxId: sandbox.id,
     runId,
     data: {
@@ -130,7 +131,12 @@ export async function failRun(
 }
 
 /** Records a run that was refused before there was a sandbox, and signs its receipt. Never rejects. */
-export async function refuseRun(recorder: Recorder, spec: CommandSpec, error: unknown): Promise<void> {
+export async function refuseRun(
+  recorder: Recorder,
+  spec: CommandSpec,
+  error: unknown,
+  tenant: string = recorder.evidence.tenant,
+): Promise<void> {
   const { evidence, log } = recorder;
   if (!isSandboxError(error) || error.code === "AUDIT_UNAVAILABLE") return;
   const runId = newId("run");
@@ -140,7 +146,7 @@ export async function refuseRun(recorder: Recorder, spec: CommandSpec, error: un
   const rule = denied ? (error.rule ?? error.code) : null;
   try {
     const data = { code: error.code, rule, plan_sha256: plan };
-    const begun = await evidence.record(denied ? "run.denied" : "run.failed", { runId, data });
+    const begun = await evidence.record(denied ? "run.denied" : "run.failed", { tenant, runId, data });
     const invocation = invocationOf(spec, evidence.keys.argv, 0);
     const record = { runId, begun, invocation, startedAt: new Date() };
     const outcome = denied ? "denied" : "failed";
@@ -180,9 +186,10 @@ function storeReceipt(
   planHash: string | null,
 ): { readonly path: string; readonly sha256: string } | null {
   try {
-    const predicate = predicateOf(evidence.tenant, sandbox, record, end, planHash);
+    const tenant = record.begun.about.tenant ?? evidence.tenant;
+    const predicate = predicateOf(tenant, sandbox, record, end, planHash);
     const text = envelopeText(signReceipt(receiptStatement(end, predicate), evidence.keys.receipt));
-    return { path: receipts.write(evidence.tenant, record.runId, text), sha256: sha256(text) };
+    return { path: receipts.write(tenant, record.runId, text), sha256: sha256(text) };
   } catch (error) {
     log.error({ run: record.runId, err: (error as Error).message }, "a run has no receipt");
     return null;

@@ -31,6 +31,7 @@ export function infoOf(sandbox: Sandbox): SandboxInfoDocument {
     workload_id: plan.workloadId,
     tags: { ...plan.tags },
     owner: sandbox.owner,
+    tenant: plan.tenant,
     detached: sandbox.detached,
     created_at: sandbox.createdAt,
     ready_at: sandbox.readyAt,

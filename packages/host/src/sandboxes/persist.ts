@@ -1,4 +1,4 @@
-import type { SecretRefDocument } from "@mvm/protocol";
+import { defaultTenant, type SecretRefDocument } from "@mvm/protocol";
 import { denyAll } from "../admission/network.js";
 import type { Plan } from "../admission/plan.js";
 import type { Backend } from "../backends/backend.js";
@@ -46,6 +46,7 @@ export function toStateFile(sandbox: Sandbox): StateFile {
     workload_id: plan.workloadId,
     tags: { ...plan.tags },
     owner: sandbox.owner,
+    tenant: plan.tenant,
     network: sandbox.network,
     ...heldSecrets(sandbox),
     detached: sandbox.detached,
@@ -109,6 +110,7 @@ export function fromStateFile(state: StateFile, sandboxes: string, backend: Back
     requireHardware: state.require_hardware,
     detach: state.detached,
     owner: state.owner,
+    tenant: state.tenant ?? defaultTenant,
     network: state.network ?? denyAll,
     secrets: referencesOf(state.secrets),
     mounts: [],

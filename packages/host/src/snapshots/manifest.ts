@@ -25,6 +25,7 @@ const sourceFields = [
   "profile",
   "workload_id",
   "tags",
+  "tenant",
   "network",
   "secrets",
 ] as const satisfies readonly (keyof StateFile)[];

@@ -76,6 +76,7 @@ export function requestOf(
     secrets: referencesOf(source.secrets),
     network: life.network ?? source.network ?? denyAll,
     tags: { ...source.tags, ...life.tags },
+    ...(source.tenant === undefined ? {} : { tenant: source.tenant }),
     ...(life.name === undefined ? {} : { name: life.name }),
     ...(life.detach === undefined ? {} : { detach: life.detach }),
     ...(life.ttl_seconds === undefined ? {} : { ttl_seconds: life.ttl_seconds }),

@@ -8,6 +8,7 @@ import {
   ProfileSchema,
   SandboxStateSchema,
 } from "@mvm/protocol/schemas";
+import { tenantPattern } from "@mvm/protocol";
 import { writeFileAtomic, type AtomicWriteOptions } from "./atomic.js";
 
 /** Version of the state file. A daemon reads its own and refuses newer ones. */
@@ -60,6 +61,8 @@ export const StateFileSchema = Type.Object(
     workload_id: nullable(Type.String()),
     tags: strings,
     owner: nullable(Type.String()),
+    /** Files of older daemons have none: `local`. */
+    tenant: Type.Optional(Type.String({ pattern: tenantPattern })),
     /** Absent: deny all. */
     network: Type.Optional(NetworkPolicySchema),
     /** By variable: names of secrets, never values, and what the guest holds instead. */

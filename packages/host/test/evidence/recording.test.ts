@@ -114,7 +114,7 @@ describe("a command", () => {
       expect(begin).toMatchObject({ event: "run.begin", run_id: result.run_id, sandbox_id: result.sandbox_id });
       const { predicate, subject } = recorded.receipt(result.receipt_path);
       expect(predicate).toMatchObject({
-        ...{ run_id: result.run_id, audit_id: begin?.id, audit_seq: begin?.seq, tenant: "default" },
+        ...{ run_id: result.run_id, audit_id: begin?.id, audit_seq: begin?.seq, tenant: "local" },
         ...{ claimed_by_guest: claimed, observed, isolation: { isolation: "emulated" } },
         ...{ plan_sha256: begin?.data["plan_sha256"], image: { name: "python" } },
       });
@@ -141,7 +141,7 @@ describe("a command", () => {
       run_id: body.error.run_id,
       data: { code: "POLICY_DENIED" },
     });
-    const path = join(home, "receipts/default", `${body.error.run_id}.json`);
+    const path = join(home, "receipts/local", `${body.error.run_id}.json`);
     expect(recorded.receipt(path).predicate).toMatchObject({
       ...{ audit_id: denied.id, observed: { outcome: "denied", stdout_bytes: 0 } },
       claimed_by_guest: { exit_code: null, signal: null, oom_killed: null },
@@ -150,7 +150,7 @@ describe("a command", () => {
     const lines = await api.lines("POST", "/v1/runs", { ...restrictive, command: { argv: ["%crash"] } });
     const { error } = lines.at(-1) as { error?: { run_id: string; audit_id: string; outcome: string } };
     expect(error).toMatchObject({ outcome: "unknown" });
-    const lost = join(home, "receipts/default", `${error?.run_id}.json`);
+    const lost = join(home, "receipts/local", `${error?.run_id}.json`);
     expect(recorded.receipt(lost).predicate.observed).toMatchObject({ outcome: "lost" });
     expect(recorded.find("run.end")).toMatchObject({ data: { begin: error?.audit_id, outcome: "lost" } });
   });

@@ -15,9 +15,12 @@ export class RecordedHome {
   readonly layout;
   readonly directory: string;
 
-  constructor(readonly home: string) {
+  constructor(
+    readonly home: string,
+    readonly tenant = "local",
+  ) {
     this.layout = evidenceLayout(home);
-    this.directory = join(this.layout.audit, "default");
+    this.directory = join(this.layout.audit, tenant);
   }
 
   entries(): Entry[] {
@@ -41,7 +44,7 @@ export class RecordedHome {
 
   verify(): Promise<ChainVerdict> {
     const key = readPublicKeys(this.layout.keys, "audit").current!;
-    return verifyChain({ directory: this.directory, tenant: "default", key, lock: this.layout.lock });
+    return verifyChain({ directory: this.directory, tenant: this.tenant, key, lock: this.layout.lock });
   }
 
   /** The statement of a stored receipt that verifies. */
@@ -53,7 +56,7 @@ export class RecordedHome {
   }
 
   receiptPaths(): string[] {
-    const at = join(this.home, "receipts/default");
+    const at = join(this.home, "receipts", this.tenant);
     return existsSync(at) ? readdirSync(at).map((name) => join(at, name)) : [];
   }
 }

@@ -33,12 +33,12 @@ test("doctor verifies the audit log, and names the keys that sign", async () => 
   const { keys } = evidenceLayout(home);
   const audit = await find("audit");
   expect(audit?.status, audit?.detail).toBe("ok");
-  expect(audit?.detail).toMatch(/whole and unchanged, tenant default, last entry [1-9].*log\.jsonl mode 0600/);
+  expect(audit?.detail).toMatch(/whole and unchanged, tenant local, last entry [1-9].*log\.jsonl mode 0600/);
   expect(audit?.detail).toContain(keyId(readPublicKeys(keys, "audit").current!));
   const receipts = await find("receipts");
   expect(receipts?.detail).toBe(`signed by ${keyId(readPublicKeys(keys, "receipt").current!)}, 1 kept`);
   for (const key of ["audit", "receipt"]) expect(await find(`key.${key}.key`)).toMatchObject({ status: "ok" });
-  const log = join(home, "audit/default/log.jsonl");
+  const log = join(home, "audit/local/log.jsonl");
   const descriptor = openSync(log, "r+");
   writeSync(descriptor, "#", readFileSync(log, "utf8").indexOf("sandbox.create"));
   closeSync(descriptor);

@@ -88,7 +88,7 @@ test("K-12 a secret that goes through everything is in no answer, no log and no 
     ...filesOf(home).map((path): [string, string] => [path, readFileSync(path, "latin1")]),
   ]);
   const kinds = [...places.keys()].join("\n");
-  for (const kind of ["audit/default/log.jsonl", "receipts/default/run_", "keys/"]) expect(kinds).toContain(kind);
+  for (const kind of ["audit/local/log.jsonl", "receipts/local/run_", "keys/"]) expect(kinds).toContain(kind);
   for (const [place, text] of places) {
     for (const form of forms) expect(text.includes(form), `${place} holds ${form}`).toBe(false);
   }

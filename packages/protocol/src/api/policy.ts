@@ -3,7 +3,7 @@ import { limits } from "../limits.js";
 import { AccelChoiceSchema, MountSchema, NetworkPolicySchema, ProfileSchema } from "./plan-parts.js";
 import { PortForwardBodySchema } from "./ports.js";
 import { CreateRequestSchema } from "./sandboxes.js";
-import { count, nullable, strict, tags } from "./shapes.js";
+import { count, nullable, strict, tags, TenantSchema } from "./shapes.js";
 
 const sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
 
@@ -24,6 +24,7 @@ export const PlanSchema = Type.Object(
     idle_seconds: nullable(count),
     detach: Type.Boolean(),
     owner: nullable(Type.String()),
+    tenant: TenantSchema,
     network: NetworkPolicySchema,
     secrets: Type.Array(
       Type.Object(

@@ -3,7 +3,7 @@ import { limits } from "../limits.js";
 import { endReasons, sandboxStates } from "../states.js";
 import { AccelChoiceSchema, MountSchema, NetworkPolicySchema, ProfileSchema, SecretsSchema } from "./plan-parts.js";
 import { PortInfoSchema } from "./ports.js";
-import { count, env, nullable, oneOf, strict, tags, text, time } from "./shapes.js";
+import { count, env, nullable, oneOf, strict, tags, TenantSchema, text, time } from "./shapes.js";
 
 export const SandboxNameSchema = Type.String({
   minLength: 1,
@@ -36,6 +36,8 @@ export const CreateRequestSchema = Type.Object(
     mounts: Type.Optional(Type.Array(MountSchema, { maxItems: 32 })),
     detach: Type.Optional(Type.Boolean()),
     owner: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    /** Whose audit chain and receipts record it. Absent: `local`. */
+    tenant: Type.Optional(TenantSchema),
   },
   strict,
 );
@@ -70,6 +72,7 @@ export const SandboxInfoSchema = Type.Object(
     workload_id: nullable(Type.String()),
     tags,
     owner: nullable(Type.String()),
+    tenant: TenantSchema,
     detached: Type.Boolean(),
     created_at: time,
     ready_at: nullable(time),

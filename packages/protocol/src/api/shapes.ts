@@ -1,4 +1,5 @@
 import { type TSchema, Type } from "@sinclair/typebox";
+import { tenantPattern } from "../tenant.js";
 import { limits } from "../limits.js";
 
 /** Every object of the API refuses unknown fields. */
@@ -22,3 +23,6 @@ export const env = Type.Record(Type.String(), Type.String({ maxLength: limits.en
 export const tags = Type.Record(Type.String(), Type.String({ maxLength: limits.tagValueLength }), {
   maxProperties: limits.tags,
 });
+
+/** Name of a tenant: of a directory, too. */
+export const TenantSchema = Type.String({ pattern: tenantPattern });

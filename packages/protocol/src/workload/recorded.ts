@@ -15,7 +15,7 @@ type CommandOperation = Extract<Operation, { kind: "command_run" | "command_star
 
 /**
  * The workload, in normal form, that a script means which asks for one sandbox and does something in it: the way back
- * of `createRequestOf`. `detach` and `owner` are not its business.
+ * of `createRequestOf`. `detach`, `owner` and `tenant` are not its business.
  */
 export function recordedWorkload(request: CreateRequest, operations: readonly Operation[]): Workload {
   const { image = "python", name, workload_id, cpu, memory_mb, disk_mb, env = {}, secrets = {}, network } = request;

@@ -74,10 +74,10 @@ export class Recording {
   }
 }
 
-function checkRequest({ workload_id: id, detach, owner, env = {}, secrets = {} }: CreateRequest): void {
+function checkRequest({ workload_id: id, detach, owner, tenant, env = {}, secrets = {} }: CreateRequest): void {
   if (begun) refuse("Sandbox.create", "the script made a sandbox before, and a workload is one sandbox");
-  if (detach === true || owner !== undefined) {
-    refuse("Sandbox.create", "`detach` and `owner` are said by who starts a workload", "Leave them out");
+  if (detach === true || owner !== undefined || tenant !== undefined) {
+    refuse("Sandbox.create", "`detach`, `owner` and `tenant` are said by who starts a workload", "Leave them out");
   }
   if (id !== undefined && !idPattern.test(id)) {
     const form = 'a lower-case letter and up to 62 of a-z, 0-9 and "-"';

@@ -55,6 +55,8 @@ export interface SandboxSpec {
   readonly detach?: boolean | undefined;
   /** Who answers for a detached sandbox. @default the user and process */
   readonly owner?: string | undefined;
+  /** Whose audit chain and receipts record it: 1 to 63 letters, digits, `_` or `-`. @default "local" */
+  readonly tenant?: string | undefined;
 }
 
 /** Options for `Sandbox.create`. */

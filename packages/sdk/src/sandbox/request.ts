@@ -37,6 +37,7 @@ const known = {
   mounts: true,
   detach: true,
   owner: true,
+  tenant: true,
   home: true,
   autoStart: true,
   requestTimeoutMs: true,
@@ -95,5 +96,6 @@ export function createRequest(options: CreateOptions): CreateRequest {
     mounts: when(options.mounts, mountDocuments),
     detach: options.detach,
     owner: options.owner,
+    tenant: options.tenant,
   });
 }

@@ -24,6 +24,7 @@ export function infoDocument(fields: Partial<SandboxInfoDocument> = {}): Sandbox
     plan_sha256: null,
     policy_sha256: null,
     owner: null,
+    tenant: "local",
     detached: false,
     created_at: "2025-01-01T00:00:00.000Z",
     ready_at: null,

@@ -87,8 +87,8 @@ class Recording:
 def _check_request(request: dict[str, Any]) -> None:
     if _begun:
         refuse("Sandbox.create", "the script made a sandbox before, and a workload is one sandbox")
-    if request.get("detach") or "owner" in request:
-        refuse("Sandbox.create", "`detach` and `owner` are said by who starts a workload", "Leave them out")
+    if request.get("detach") or "owner" in request or "tenant" in request:
+        refuse("Sandbox.create", "`detach`, `owner` and `tenant` are said by who starts a workload", "Leave them out")
     workload_id = request.get("workload_id")
     if workload_id is not None and not (isinstance(workload_id, str) and _ID.fullmatch(workload_id)):
         refuse("Sandbox.create", 'workload_id is not a lower-case letter and up to 62 of a-z, 0-9 and "-"')

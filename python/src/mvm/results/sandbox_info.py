@@ -63,6 +63,7 @@ class SandboxInfo:
     workload_id: str | None
     tags: dict[str, str]
     owner: str | None
+    tenant: str
     detached: bool
     created_at: str
     ready_at: str | None
