@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { deadline } from "@mvm/protocol";
+import { deadline, type Version } from "@mvm/protocol";
 import { command, flag } from "../../command/define.js";
 import type { Context } from "../../output/context.js";
 
@@ -19,25 +19,38 @@ export default command({
       await context.out.result({ running: false, stopping: false }, () => (context.quiet ? "" : "mvmd does not run"));
       return;
     }
+    const { pid } = await daemon.call<Version>({ method: "GET", path: "/version", operation: "daemon.stop" });
     await daemon.call({
       method: "POST",
       path: "/daemon/stop",
       operation: "daemon.stop",
       json: { force: options.force },
     });
-    const gone = await untilGone(context);
+    const gone = await untilGone(pid, context);
     const said = gone ? "mvmd has stopped" : "mvmd is stopping";
     await context.out.result({ running: !gone, stopping: true }, () => (context.quiet ? "" : said));
   },
 });
 
-/** Waits until the socket is dead, so that what follows on the command line meets no daemon on its way out. */
-async function untilGone(context: Context): Promise<boolean> {
+/**
+ * Waits until the process has ended: its socket is dead earlier, but until then it holds the state root's lock, and a daemon
+ * that is started next would find it taken.
+ */
+async function untilGone(pid: number, context: Context): Promise<boolean> {
   const { signal } = context.cancellation;
   for (const end = performance.now() + 2 * deadline("drain"); performance.now() < end;) {
-    const daemon = await context.runningDaemon().catch(() => undefined);
-    if (daemon === null) return true;
+    if (!isAlive(pid)) return true;
     await sleep(pollMs, undefined, { signal });
   }
   return false;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // With EPERM it lives, under root: a client of another user was let in.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
