@@ -60,10 +60,12 @@ it("a file written through the API is one change, without its unfinished parts",
 });
 
 it("follows a tree: directories that come, are renamed, and go", async () => {
-  await text(sandbox, "mkdir -p tree/a/b tree/z; ln -s /etc tree/link");
+  await text(sandbox, "rm -rf left; mkdir -p tree/a/b tree/z; ln -sfn /etc tree/link");
+  // In one process: the agent sees both at once.
+  const leave = `python3 -c 'import os; os.rename("z", "../left"); open("../left/unseen", "w")'`;
   const lines = await changes(
     "tree",
-    "touch a/b/x; mkdir -p new/deep/deeper; touch new/deep/deeper/file; sleep 1; mv a c; touch c/b/y; mv z /tmp/z; touch /tmp/z/unseen; rm -r c; mkdir link/mvm 2>/dev/null",
+    `touch a/b/x; mkdir -p new/deep/deeper; touch new/deep/deeper/file; sleep 1; mv a c; touch c/b/y; ${leave}; rm -r c; mkdir link/mvm 2>/dev/null`,
     true,
   );
   expect(lines).toContain("created a/b/x");

@@ -19,7 +19,7 @@ beforeAll(async () => {
   home = join(directory, "home");
   execFileSync("openssl", ["genpkey", "-algorithm", "ed25519", "-out", join(directory, "release.pem")]);
   const args = ["release", "pack", join(directory, "usb"), "--key", join(directory, "release.pem"), "--json"];
-  const { stdout } = await mvmctl([...args, "--image", "minimal"], { MVM_HOME: sharedHome });
+  const { stdout } = await mvmctl([...args, "--image", "python"], { MVM_HOME: sharedHome });
   writeFileSync(join(directory, "release.pub"), (JSON.parse(stdout) as { public_key: string }).public_key);
 });
 afterAll(() => {
@@ -31,11 +31,11 @@ it("an empty state root is set up from the folder, and its agent and image run a
   const from = ["--from", join(directory, "usb"), "--key", join(directory, "release.pub")];
   await mvmctl(["setup", ...from]);
   const setup = JSON.parse(readFileSync(join(home, "setup.json"), "utf8")) as { image: string };
-  expect(setup.image).toBe("minimal");
+  expect(setup.image).toBe("python");
   const [agent] = readdirSync(join(home, "agents"));
   stopDaemon(home);
   const released = { MVM_AGENT: join(home, "agents", agent!) };
-  const { stdout } = await mvmctl(["run", "--image", "minimal", "--", "sh", "-c", "echo $((6*7))"], released);
+  const { stdout } = await mvmctl(["run", "--", "sh", "-c", "echo $((6*7))"], released);
   expect(stdout).toBe("42\n");
   // Nothing was built: what an image is built with leaves its log.
   expect(readdirSync(join(home, "logs")).filter((name) => /^(image|kernel)/.test(name))).toEqual([]);

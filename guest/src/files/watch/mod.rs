@@ -161,14 +161,19 @@ impl Watch {
         if flags.contains(ReadFlags::IGNORED) {
             return self.tree.forget(wd);
         }
+        // Before anything is named: what happens in a directory that has left the tree since is not of the tree.
+        let second_half =
+            flags.contains(ReadFlags::MOVED_TO) && self.moved.as_ref().map_or(false, |m| m.cookie == cookie);
+        if !second_half {
+            self.settle_move();
+        }
         let name = match self.tree.name(wd, &name) {
             Some(name) => name,
             None => return,
         };
         if flags.contains(ReadFlags::MOVED_TO) {
-            return self.arrived(name, cookie, directory);
+            return self.arrived(name, directory);
         }
-        self.settle_move();
         if flags.contains(ReadFlags::MOVED_FROM) {
             self.moved = Some(Moved {
                 until: None,
@@ -194,9 +199,10 @@ impl Watch {
         }
     }
 
-    fn arrived(&mut self, name: Vec<u8>, cookie: u32, directory: bool) {
+    /// Something moved in: the second half of what is pending, or from outside the tree.
+    fn arrived(&mut self, name: Vec<u8>, directory: bool) {
         match self.moved.take() {
-            Some(from) if from.cookie == cookie => match write::is_temporary(&from.name) {
+            Some(from) => match write::is_temporary(&from.name) {
                 Some(fresh) => {
                     let change = if fresh { "created" } else { "modified" };
                     self.lines.change(change, &name, directory);
@@ -206,11 +212,7 @@ impl Watch {
                     self.tree.renamed(&from.name, &name);
                 }
             },
-            other => {
-                self.moved = other;
-                self.settle_move();
-                self.appeared(name, directory);
-            }
+            None => self.appeared(name, directory),
         }
     }
 
