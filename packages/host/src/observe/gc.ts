@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { unrecordedImages } from "@mvm/images";
 import { idleParts } from "@mvm/images/release";
 import type { GcResult } from "@mvm/protocol";
 import type { Services } from "../sandboxes/services.js";
@@ -19,7 +20,7 @@ interface Garbage {
 export async function collectGarbage(services: Services, dryRun: boolean, now = Date.now()): Promise<GcResult> {
   const removed: GcResult["removed"] = [];
   if (!dryRun) for (const backend of services.backends) await backend.tidy?.();
-  for (const { kind, path } of [...findGarbage(services, now), ...(await staleAssets(services))]) {
+  for (const { kind, path } of [...findGarbage(services, now), ...(await staleAssets(services, now))]) {
     const bytes = sizeOf(path);
     if (!dryRun) await rm(path, { recursive: true, force: true });
     removed.push({ kind, path, bytes });
@@ -27,12 +28,13 @@ export async function collectGarbage(services: Services, dryRun: boolean, now = 
   return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-/** What backends keep for images or programs that are no more. */
-async function staleAssets({ backends, home, images }: Services): Promise<Garbage[]> {
+/** What backends keep for images or programs that are no more, and what broken transfers and publications left. */
+async function staleAssets({ backends, home, images }: Services, now: number): Promise<Garbage[]> {
   const digests = new Set((await images.list()).map(({ record }) => record.digest));
   const found = await Promise.all(backends.map(async (backend) => (await backend.stale?.(digests)) ?? []));
   const parts = (await idleParts(home.root)).map((path): Garbage => ({ kind: "download", path }));
-  return [...found.flat().map(({ kind, path }) => ({ kind, path })), ...parts];
+  const unrecorded = (await unrecordedImages(home.root, now)).map((path): Garbage => ({ kind: "image", path }));
+  return [...found.flat().map(({ kind, path }) => ({ kind, path })), ...parts, ...unrecorded];
 }
 
 function findGarbage({ home, registry, pools }: Services, now: number): Garbage[] {
