@@ -10,6 +10,7 @@ const retriesInCi = process.env["CI"] === "true" ? 1 : 0;
 export default defineConfig({
   test: {
     reporters: ["default"],
+    globalSetup: "tests/support/temporary-directory.ts",
     projects: [
       {
         test: {
