@@ -6,7 +6,7 @@ import type { Context } from "../output/context.js";
 import { showWorkloadDecision } from "../workload/decision.js";
 import { showProblems } from "../workload/problems.js";
 import { readDocument } from "../workload/sources.js";
-import { startScript } from "./run-script.js";
+import { startScript } from "./start-script.js";
 
 /**
  * Runs a script that starts nothing and whose sandbox becomes a workload: prints that, or with mode `plan` what policy says

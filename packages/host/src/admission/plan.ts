@@ -7,7 +7,7 @@ import type {
   SecretRefDocument,
 } from "@mvm/protocol";
 import { defaultTenant, limits } from "@mvm/protocol";
-import { canonicalNetwork } from "./network.js";
+import { canonicalNetwork } from "./canonical-network.js";
 
 /** A create request with every default filled in: what is admitted or refused as a whole, and then carried out. */
 export interface Plan {

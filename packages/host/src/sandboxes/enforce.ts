@@ -1,6 +1,6 @@
 import { setImmediate as yielded } from "node:timers/promises";
 import type { NetworkPolicyDocument } from "@mvm/protocol";
-import { denyAll } from "../admission/network.js";
+import { denyAll } from "../admission/canonical-network.js";
 import type { Policy } from "../admission/policy.js";
 import { networkQuestions, portQuestions } from "../admission/questions.js";
 import type { Egress } from "../egress/egress.js";

@@ -1,5 +1,5 @@
 import { defaultTenant, type SecretRefDocument } from "@mvm/protocol";
-import { denyAll } from "../admission/network.js";
+import { denyAll } from "../admission/canonical-network.js";
 import type { Plan } from "../admission/plan.js";
 import type { Backend } from "../backends/backend.js";
 import { sandboxLayout } from "../store/layout.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CreateRequest, type RestoreRequest, SnapshotMismatchError } from "@mvm/protocol";
-import { denyAll } from "../admission/network.js";
+import { denyAll } from "../admission/canonical-network.js";
 import { admit, type AdmissionFacts } from "../admission/admit.js";
 import type { Backend } from "../backends/backend.js";
 import { createSandbox, type CreateOptions } from "../sandboxes/create.js";
