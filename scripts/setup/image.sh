@@ -8,6 +8,11 @@ default_image() {
   [ -n "${MVM_SETUP_IMAGE:-}" ] ||
     logged node "$root/packages/images/dist/bin/build.js" --home "$home" --agent "$agent" "$image" 8>&- ||
     fail "Cannot build the image $image" "Check that the Debian mirror can be reached, then: $mvmctl setup"
+  record_image
+}
+
+# What this state root was set up with: the next set-up, and whoever asks what is ready, reads it.
+record_image() {
   printf '{"schema_version":1,"image":"%s","set_up_at":"%s"}\n' "$image" "$(date -u +%FT%TZ)" >"$home/setup.json.new"
   mv "$home/setup.json.new" "$home/setup.json"
 }

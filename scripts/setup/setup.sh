@@ -61,6 +61,7 @@ check_node
 if [ "$goal" = packaged ]; then
   debian_packages
   first_machine
+  record_image
   note "ready"
 else
   node_packages

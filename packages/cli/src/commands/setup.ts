@@ -9,12 +9,17 @@ import { command, flag, option } from "../command/define.js";
 import { installFrom } from "../release/install-from.js";
 import { trustOptions } from "../release/trust.js";
 
-/** Where the set-up's scripts are, as seen from the bundle in a package, the bundle in a checkout, and this source. */
+/**
+ * Where the set-up's scripts are, as seen from the bundle in a checkout, from this source compiled there, and from the bundle in
+ * a package. A checkout is known by its guest agent, and comes first: packing leaves the package's copy in it.
+ */
 const places = [
-  { script: "../setup/setup.sh", goal: "packaged" },
-  { script: "../../../scripts/setup/setup.sh", goal: "machines" },
-  { script: "../../../../scripts/setup/setup.sh", goal: "machines" },
+  { script: "../../../scripts/setup/setup.sh", beside: "../../../guest/Cargo.toml", goal: "machines" },
+  { script: "../../../../scripts/setup/setup.sh", beside: "../../../../guest/Cargo.toml", goal: "machines" },
+  { script: "../setup/setup.sh", beside: "../setup/setup.sh", goal: "packaged" },
 ] as const;
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export default command({
   summary: "Install what machines need on this host",
@@ -36,9 +41,9 @@ export default command({
     const { from, "allow-older": allowOlder, ...trust } = options;
     const released =
       from === undefined ? refuseWithoutFrom(options) : await installFrom(from, trust, allowOlder, context);
-    const found = places
-      .map(({ script, goal }) => ({ path: fileURLToPath(new URL(script, import.meta.url)), goal }))
-      .find(({ path }) => existsSync(path));
+    const [found] = places
+      .filter(({ script, beside }) => existsSync(here(script)) && existsSync(here(beside)))
+      .map(({ script, goal }) => ({ path: here(script), goal }));
     if (found === undefined) {
       throw createError("DEPENDENCY_MISSING", {
         message: "Cannot set up this host: the set-up's scripts are missing from this installation",
