@@ -1,4 +1,5 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
+import { connectTo } from "./connect.js";
 
 /** A QMP event, such as `{event: "STOP"}`. */
 export interface QmpEvent {
@@ -71,7 +72,7 @@ export class QmpClient {
 
   /** Connects and waits until the monitor answers. */
   static async connect(path: string, deadlineMs: number): Promise<QmpClient> {
-    const client = new QmpClient(connect(path), deadlineMs);
+    const client = new QmpClient(connectTo(path), deadlineMs);
     try {
       await client.execute("qmp_capabilities");
       return client;
