@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -64,3 +66,27 @@ def test_a_port_leads_into_the_guest_until_it_is_closed(api: Any, shared: mvm.Sa
         urllib.request.urlopen(port.url, timeout=60)
     server.kill("SIGKILL")
     server.wait()
+
+
+def test_what_sandboxes_start_from_goes_to_an_archive_and_back(shared: mvm.Sandbox, tmp_path: Path) -> None:
+    image = shared.info.image
+    first, second = tmp_path / "first.tar", tmp_path / "second.tar"
+    try:
+        digest = mvm.Template.export(image.name, first)
+    except mvm.InvalidArgumentError as several:
+        # The image has other sizes, too: it lists their keys.
+        digest = mvm.Template.export(re.findall(r"[0-9a-f]{32}", str(several))[0], first)
+    assert first.stat().st_mode & 0o777 == 0o600
+    template = mvm.Template.import_(first)
+    assert template.info.image == image and template.key == template.info.key
+
+    async def again() -> tuple[str, mvm.TemplateInfo]:
+        told = await mvm.AsyncTemplate.export(template.key, second)
+        return told, (await mvm.AsyncTemplate.import_(second)).info
+
+    assert asyncio.run(again()) == (digest, template.info)
+    with pytest.raises(mvm.AssetNotFoundError):
+        mvm.Template.export("0" * 32, tmp_path / "none.tar")
+    second.write_bytes(second.read_bytes()[:-4096])
+    with pytest.raises(mvm.SnapshotMismatchError):
+        mvm.Template.import_(second)

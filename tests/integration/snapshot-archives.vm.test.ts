@@ -1,5 +1,6 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { Template } from "@mvm/sdk";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Loose } from "../support/api.js";
 import { flipByte } from "../support/bytes.js";
@@ -58,4 +59,49 @@ it("X-13 a snapshot that was exported goes on elsewhere, where the exporting hos
   const missing = await cli(["snapshot", "export", "nobody", join(from!, "nobody.tar")], { home: from! });
   expect(missing.code).not.toBe(0);
   expect(existsSync(join(from!, "nobody.tar"))).toBe(false);
+});
+
+it("X-13 a template that was exported is what sandboxes start from elsewhere: nothing boots there", async () => {
+  const [here, there] = daemons.map(({ api }) => api);
+  const [from, to] = made.map(({ home }) => home);
+  const archive = join(from!, "template.tar");
+  const key = join(from!, "keys", "snapshot-export.key.pub");
+  rmSync(join(to!, "templates"), { recursive: true });
+  const { info, lease } = await here!.create();
+  const own = (await here!.json("GET", `/v1/sandboxes/${info.id}/boot-report`)).body.template as string;
+  lease.abort();
+
+  const written = await cli(["--json", "snapshot", "export", "--template", own, archive], { home: from! });
+  expect(written.code, written.stderr).toBe(0);
+  expect(document(written)).toMatchObject({ template: own, file: archive });
+  expect(statSync(archive).mode & 0o777).toBe(0o600);
+  const stranger = await cli(["--json", "snapshot", "import", "--template", archive], { home: to! });
+  expect((document(stranger) as Loose).error).toMatchObject({ code: "SNAPSHOT_MISMATCH", outcome: "not_started" });
+  const imported = await cli(["--json", "snapshot", "import", "--template", archive, "--key", key], { home: to! });
+  expect(imported.code, imported.stderr).toBe(0);
+  const { template, digest } = document(imported) as Loose;
+  const again = join(to!, "again.tar");
+  expect(await Template.export(own, again, { home: to! }), "the same there, for the SDK").toBe(digest);
+  const back = await Template.import(again, { home: to! });
+  expect(back.info).toEqual(template);
+  expect([template.key, digest]).toEqual([own, document(written)["digest"]]);
+  const { ino } = statSync(join(to!, "templates", own, "ram"));
+
+  const shape = { cpu: template.cpu, memory_mb: template.memory_mb, disk_mb: template.disk_mb, accel: template.accel };
+  const lines = await there!.lines("POST", "/v1/sandboxes", {
+    image: template.image.digest,
+    ...shape,
+    detach: true,
+    ttl_seconds: 600,
+  });
+  const created = lines.at(-1) as Loose;
+  expect(created, JSON.stringify(created)).toMatchObject({ event: "created", timings: { start: "template" } });
+  expect(
+    lines.filter(({ phase }) => phase === "template"),
+    "none is made",
+  ).toEqual([]);
+  expect(await shell(there!, created.sandbox.id, "python3 -c 'print(6*7)'; id -un")).toBe("42\nuser");
+  await there!.json("DELETE", `/v1/sandboxes/${created.sandbox.id}`);
+  expect(readdirSync(join(to!, "templates"))).toEqual([own]);
+  expect(statSync(join(to!, "templates", own, "ram")).ino, "nor made anew").toBe(ino);
 });

@@ -93,6 +93,7 @@ export type {
   SnapshotStreamEvent,
   SnapshotVerdict,
 } from "./api/snapshots.js";
+export type { TemplateFacts, TemplateImported, TemplateInfo } from "./api/templates.js";
 export { type Accelerator, acceleratorScale, deadline, type GuestDeadline, type HostDeadline } from "./deadlines.js";
 export * from "./errors/index.js";
 export { type IdKind, idGenerator, isId, newId, type RandomSource } from "./ids.js";

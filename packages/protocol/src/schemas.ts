@@ -22,4 +22,5 @@ export * from "./api/results.js";
 export * from "./api/sandboxes.js";
 export * from "./api/secrets.js";
 export * from "./api/snapshots.js";
+export * from "./api/templates.js";
 export { type Checker, checker } from "./checkers.js";

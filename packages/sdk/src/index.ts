@@ -8,6 +8,7 @@ export type {
   LogLine,
   NetworkRule,
   Profile,
+  TemplateInfo,
   TerminalSize,
 } from "@mvm/protocol";
 export * from "@mvm/protocol/errors";
@@ -43,5 +44,6 @@ export type { PruneOptions } from "./snapshots/prune.js";
 export type { RestoreOptions } from "./snapshots/restore.js";
 export type { ImportOptions } from "./snapshots/archive.js";
 export { Snapshot, type SnapshotOptions } from "./snapshots/snapshot.js";
+export { Template } from "./snapshots/template.js";
 export { SecretRef, type SecretRefOptions } from "./secrets/secret-ref.js";
 export { defineWorkload, type WorkloadDeclaration } from "./workload/define-workload.js";

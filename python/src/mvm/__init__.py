@@ -7,6 +7,7 @@ from mvm.aio.ports import AsyncPortForward, AsyncPorts
 from mvm.aio.process import AsyncProcess
 from mvm.aio.sandbox import AsyncSandbox
 from mvm.aio.snapshot import AsyncSnapshot
+from mvm.aio.template import AsyncTemplate
 from mvm.aio.watch import AsyncFileWatch
 from mvm.errors import *  # noqa: F403
 from mvm.errors import __all__ as _errors
@@ -20,6 +21,7 @@ from mvm.results.metrics import GuestMetrics, HostMetrics, SandboxMetrics
 from mvm.results.process_event import EndEvent, GapEvent, OutputEvent, ProcessEvent
 from mvm.results.sandbox_info import DestroyResult, LogLine, PortInfo, ProcessInfo, SandboxInfo
 from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
+from mvm.results.template_info import TemplateInfo
 from mvm.secret_ref import SecretRef
 from mvm.sync.code import CodeContexts
 from mvm.sync.commands import Commands
@@ -28,6 +30,7 @@ from mvm.sync.ports import PortForward, Ports
 from mvm.sync.process import Process
 from mvm.sync.sandbox import Sandbox
 from mvm.sync.snapshot import Snapshot
+from mvm.sync.template import Template
 from mvm.sync.watch import FileWatch
 from mvm.workload import Resources, Workload, app, define_workload, func, resources
 
@@ -41,6 +44,7 @@ __all__ = [
     "AsyncProcess",
     "AsyncSandbox",
     "AsyncSnapshot",
+    "AsyncTemplate",
     "ClientOptions",
     "CodeContext",
     "CodeContexts",
@@ -81,6 +85,8 @@ __all__ = [
     "Snapshot",
     "SnapshotInfo",
     "SnapshotVerdict",
+    "Template",
+    "TemplateInfo",
     "TerminalSize",
     "Workload",
     "Written",

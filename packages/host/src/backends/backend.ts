@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from "node:stream";
 import type { ImageConfig } from "@mvm/images";
-import type { Compatibility } from "@mvm/protocol";
+import type { Compatibility, TemplateFacts } from "@mvm/protocol";
 
 /** What starts a machine: everything is resolved and admitted, nothing is a user's string any more. */
 export interface MachineSpec {
@@ -132,6 +132,31 @@ export interface KeptParts {
   readonly templates: readonly { readonly key: string; readonly imageDigest: string }[];
 }
 
+/** A template as another host can be told of it. Its files are immutable, but may be removed at any time. */
+export interface MovableTemplate {
+  readonly key: string;
+  readonly directory: string;
+  readonly facts: TemplateFacts;
+}
+
+/** How templates are moved between hosts. */
+export interface TemplateMoves {
+  /** Names of a template's files, in the order in which they are moved. */
+  readonly parts: readonly string[];
+  /** Those of an image that a machine would start from here now. */
+  list(image: { readonly name: string; readonly digest: string }): Promise<readonly MovableTemplate[]>;
+  /**
+   * Takes a template over that another host made, instead of one that is there. Returns its key here.
+   * @param fill writes its parts, whole and compared with their digests, into an empty directory; when it rejects nothing is left
+   * @throws {BackendUnsupported | SnapshotMismatchError} naming what differs here, before `fill` is called
+   */
+  receive(
+    image: { readonly name: string; readonly digest: string },
+    facts: TemplateFacts,
+    fill: (directory: string) => Promise<void>,
+  ): Promise<string>;
+}
+
 /** One way of running machines. Only `backends/<name>` knows how. */
 export interface Backend {
   readonly name: "qemu";
@@ -156,6 +181,8 @@ export interface Backend {
   start(spec: MachineSpec, options?: StartOptions): Promise<Machine>;
   /** What a captured machine of this shape can be started with on this host. Two that differ do not fit each other. */
   compatibility(shape: MachineShape): Promise<Compatibility>;
+  /** Absent where machines do not start from files that another host could use. */
+  readonly templates?: TemplateMoves;
   /** The parts of a sparse file that hold data; every byte outside of them is zero, by the word of the file system. */
   dataRanges(path: string): Promise<readonly { readonly start: number; readonly length: number }[]>;
   /**

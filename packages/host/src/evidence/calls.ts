@@ -56,6 +56,7 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "DELETE /v1/snapshots/:ref": { event: "snapshot.remove", frees: true },
   "POST /v1/snapshots/prune": { event: "snapshot.prune", frees: true },
   "POST /v1/snapshots/import": { event: "snapshot.import" },
+  "POST /v1/templates/import": { event: "template.import" },
 
   "POST /v1/policy/check": { readsOnly: "decides and starts nothing" },
   "PUT /v1/secrets/:name": { event: "secret.put" },

@@ -28,6 +28,7 @@ const canStart: Readonly<Record<string, boolean>> = {
   "POST /v1/snapshots/{ref}/verify": false,
   "POST /v1/snapshots/prune": false,
   "POST /v1/snapshots/import": false,
+  "POST /v1/templates/import": false,
   "POST /v1/sandboxes/{ref}/processes": false,
   "POST /v1/sandboxes/{ref}/processes/{pid}/stdin": false,
   "POST /v1/sandboxes/{ref}/processes/{pid}/signal": false,

@@ -14,12 +14,12 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { deflateRawSync } from "node:zlib";
 import { BackendUnsupported, type Compatibility, newId, SnapshotMismatchError } from "@mvm/protocol";
-import { extract, type Headers, pack } from "tar-stream";
+import type { Headers } from "tar-stream";
 import { beforeEach, describe, expect, it } from "vitest";
 import { dataRanges } from "../../src/backends/qemu/disks.js";
 import type { Services } from "../../src/sandboxes/services.js";
-import { prepareExport } from "../../src/snapshots/archive/export.js";
-import { importSnapshot } from "../../src/snapshots/archive/import.js";
+import { prepareExport } from "../../src/snapshots/archive/export-snapshot.js";
+import { importSnapshot } from "../../src/snapshots/archive/import-snapshot.js";
 import { chunkBytes, digestFile } from "../../src/snapshots/digest.js";
 import { snapshotParts } from "../../src/snapshots/save.js";
 import { SnapshotStore } from "../../src/snapshots/snapshot-store.js";
@@ -27,6 +27,7 @@ import { homeLayout } from "../../src/store/layout.js";
 import { temporaryHome } from "../fixture/daemon.js";
 import { processBackend } from "../fixture/process-backend.js";
 import { compatibility, source } from "./fixture.js";
+import { archiveOf, entriesOf, rewrite } from "./pieces.js";
 
 /** A state root with what exporting and importing need of a daemon. */
 function host(offers: Compatibility = compatibility): Services {
@@ -273,51 +274,6 @@ describe("export and import", () => {
     expect(digest).toBe(`sha256:${createHash("sha256").update(contents!.content).digest("hex")}`);
   });
 });
-
-interface Piece {
-  readonly name: string;
-  readonly content: Buffer;
-  readonly header?: Headers;
-}
-
-async function entriesOf(bytes: Buffer): Promise<Piece[]> {
-  const tar = extract();
-  Readable.from([bytes]).pipe(tar);
-  const pieces: Piece[] = [];
-  for await (const entry of tar) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk as Buffer);
-    pieces.push({ name: entry.header.name, content: Buffer.concat(chunks), header: entry.header });
-  }
-  return pieces;
-}
-
-async function archiveOf(pieces: readonly Piece[]): Promise<Buffer> {
-  const tar = pack();
-  for (const { name, content, header } of pieces) {
-    const fileless = header?.type !== undefined && header.type !== "file";
-    const named = { name, type: "file" as const, ...header };
-    tar.entry({ ...named, size: fileless ? 0 : content.length }, fileless ? "" : content);
-  }
-  tar.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of tar) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
-
-/** The archive with its entries changed; null leaves one out. */
-async function rewrite(
-  bytes: Buffer,
-  change: (name: string, content: Buffer, header: Headers) => Buffer | null,
-): Promise<Buffer> {
-  const pieces: Piece[] = [];
-  for (const { name, content } of await entriesOf(bytes)) {
-    const header: Headers = { name };
-    const changed = change(name, content, header);
-    if (changed !== null) pieces.push({ name, content: changed, header });
-  }
-  return await archiveOf(pieces);
-}
 
 function replaced(where: boolean, content: Buffer, from: string, to: string): Buffer {
   if (!where) return content;

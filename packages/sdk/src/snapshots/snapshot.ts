@@ -5,7 +5,7 @@ import { onlyLive } from "../record/mode.js";
 import type { ClientOptions } from "../sandbox/options.js";
 import { type CallOptions, callOf, type Target } from "../sandbox/target.js";
 import { defined } from "../wire/options.js";
-import { exportSnapshot, importSnapshot, type ImportOptions } from "./archive.js";
+import { exportArchive, importSnapshot, type ImportOptions } from "./archive.js";
 import { nameOf } from "./life.js";
 import { type PruneOptions, pruneSnapshots } from "./prune.js";
 
@@ -88,7 +88,7 @@ export class Snapshot {
    * the archive's digest.
    */
   async export(file: string): Promise<string> {
-    return await exportSnapshot(this.#client, this.id, file);
+    return await exportArchive(this.#client, "snapshots", this.id, file);
   }
 
   /** Reads all of it and compares it with its seal. Throws `SnapshotMismatchError`. */

@@ -1,4 +1,4 @@
-"""Snapshots as archives: for other hosts, and from them."""
+"""Snapshots and templates as archives: for other hosts, and from them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mvm.client.call import Call, segment
 from mvm.drivers import asynchronous as driver
 
 
-async def export_snapshot(client: AsyncDaemonClient, snapshot_id: str, file: str | os.PathLike[str]) -> str:
-    """Writes the archive to a new file, whole or not at all. Returns its digest."""
-    call = Call("GET", f"/snapshots/{segment(snapshot_id)}/export", "snapshots.export", patient=True)
+async def export_archive(client: AsyncDaemonClient, kind: str, ref: str, file: str | os.PathLike[str]) -> str:
+    """Writes the archive of a snapshot or template to a new file, whole or not at all. Returns its digest."""
+    call = Call("GET", f"/{kind}/{segment(ref)}/export", f"{kind}.export", patient=True)
     with written_whole(file) as out:
         answer = await client.stream(call)
         async with aclosing(answer.chunks()) as chunks:
@@ -23,12 +23,11 @@ async def export_snapshot(client: AsyncDaemonClient, snapshot_id: str, file: str
     return answer.headers["x-mvm-digest"]
 
 
-async def import_snapshot(
-    client: AsyncDaemonClient, file: str | os.PathLike[str], name: str | None, key: str | None
+async def import_archive(
+    client: AsyncDaemonClient, kind: str, file: str | os.PathLike[str], query: dict[str, str | None]
 ) -> Any:
     """Sends the archive, read no faster than it is compared. Returns what the daemon says about it."""
     with opened(file) as archive:
-        query = {"name": name, "key": key}
         body = driver.pieces(archive)
-        call = Call("POST", "/snapshots/import", "snapshots.import", query=query, body=body, patient=True)
+        call = Call("POST", f"/{kind}/import", f"{kind}.import", query=query, body=body, patient=True)
         return await client.json(call)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mvm.aio.archive import export_snapshot, import_snapshot
+from mvm.aio.archive import export_archive, import_archive
 from mvm.aio.daemon_client import AsyncDaemonClient
 from mvm.aio.target import AsyncTarget
 from mvm.client.call import Call, given, segment
@@ -109,7 +109,7 @@ class AsyncSnapshot:
         """
         only_live("snapshots.import")
         client = AsyncDaemonClient(**options)
-        imported = await import_snapshot(client, file, name, key)
+        imported = await import_archive(client, "snapshots", file, {"name": name, "key": key})
         return cls(client, read(SnapshotInfo, imported["snapshot"]))
 
     async def export(self, file: str | os.PathLike[str]) -> str:
@@ -117,7 +117,7 @@ class AsyncSnapshot:
 
         Returns the archive's digest.
         """
-        return await export_snapshot(self._client, self.id, file)
+        return await export_archive(self._client, "snapshots", self.id, file)
 
     async def verify(self) -> SnapshotVerdict:
         """Reads all of it and compares it with its seal. Raises ``SnapshotMismatchError``."""

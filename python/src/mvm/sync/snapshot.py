@@ -13,7 +13,7 @@ from mvm.options import ClientOptions
 from mvm.record.mode import only_live
 from mvm.results.document import read
 from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
-from mvm.sync.archive import export_snapshot, import_snapshot
+from mvm.sync.archive import export_archive, import_archive
 from mvm.sync.daemon_client import DaemonClient
 from mvm.sync.target import Target
 
@@ -110,7 +110,7 @@ class Snapshot:
         """
         only_live("snapshots.import")
         client = DaemonClient(**options)
-        imported = import_snapshot(client, file, name, key)
+        imported = import_archive(client, "snapshots", file, {"name": name, "key": key})
         return cls(client, read(SnapshotInfo, imported["snapshot"]))
 
     def export(self, file: str | os.PathLike[str]) -> str:
@@ -118,7 +118,7 @@ class Snapshot:
 
         Returns the archive's digest.
         """
-        return export_snapshot(self._client, self.id, file)
+        return export_archive(self._client, "snapshots", self.id, file)
 
     def verify(self) -> SnapshotVerdict:
         """Reads all of it and compares it with its seal. Raises ``SnapshotMismatchError``."""

@@ -12,16 +12,17 @@ import type {
   MachineShape,
   MachineSpec,
   StartOptions,
+  TemplateMoves,
 } from "../backend.js";
 import { isAlive } from "../../processes/identity.js";
 import type { BootFiles } from "./boot-files.js";
-import { cpuModel, qemuCommandLine, sockets } from "./command-line.js";
+import { sockets } from "./command-line.js";
 import { qemuCompatibility } from "./compatibility.js";
 import { dataRanges } from "./disks.js";
 import { tryConnect } from "./connect.js";
 import { FallbackNotice } from "./fallback-notice.js";
 import { bootRecord, keptTemplates } from "./kept.js";
-import { hostCpu, KvmProbe } from "./kvm-verdict.js";
+import { KvmProbe } from "./kvm-verdict.js";
 import type { Guard } from "./helpers.js";
 import type { LaunchHost } from "./launch.js";
 import { QemuMachine } from "./machine.js";
@@ -33,7 +34,8 @@ import { foundProcess } from "./process.js";
 import { qemuReport } from "./report.js";
 import { findStale, type Stale } from "./stale.js";
 import { startFromCapture, startFromTemplate, type StartParts } from "./start-from.js";
-import type { TemplateInputs } from "./template-key.js";
+import { templateInputs } from "./template-inputs.js";
+import { QemuTemplateMoves } from "./template-moves.js";
 import { type Template, TemplateStore } from "./template-store.js";
 import { UidPool } from "./uids.js";
 
@@ -55,6 +57,7 @@ export function createQemuBackend(options: QemuBackendOptions): Backend {
 
 class QemuBackend implements Backend {
   readonly name = "qemu";
+  readonly templates: TemplateMoves;
   readonly #options: QemuBackendOptions;
   readonly #templates: TemplateStore;
   readonly #kvm: KvmProbe;
@@ -66,6 +69,11 @@ class QemuBackend implements Backend {
   constructor(options: QemuBackendOptions) {
     this.#options = options;
     this.#templates = new TemplateStore(options.home);
+    this.templates = new QemuTemplateMoves(options.home, this.#templates, async (accel) => {
+      const facts = await this.#usableFacts();
+      if (accel !== undefined) await this.#accelerator(accel, facts, {});
+      return { ...facts, boot: await options.bootFiles(), warmUp: options.warmUp };
+    });
     this.#kvm = new KvmProbe(options.home, options.guard);
     this.#fallback = new FallbackNotice(options.home);
     this.#groups = new MachineGroups(options.home);
@@ -125,7 +133,7 @@ class QemuBackend implements Backend {
     };
     if (spec.captured !== undefined)
       return await begun(startFromCapture(parts, spec.captured), performance.now() - begin);
-    const inputs = this.#templateInputs(spec, accel, facts, boot);
+    const inputs = templateInputs({ ...spec, accel }, { ...facts, boot, warmUp: this.#options.warmUp });
     const make = (template: Template["files"]): Promise<void> =>
       makeTemplate(
         host,
@@ -244,36 +252,5 @@ class QemuBackend implements Backend {
       );
     }
     return "tcg";
-  }
-
-  #templateInputs(
-    spec: MachineSpec,
-    accel: Accelerator,
-    facts: HostFacts & { qemu: NonNullable<HostFacts["qemu"]> },
-    boot: BootFiles,
-  ): TemplateInputs {
-    const { cpus, memoryMb, diskMb } = spec;
-    const names = {
-      binary: "",
-      kernel: "",
-      initramfs: "",
-      image: "",
-      ram: "",
-      disk: { kind: "overlay", path: "", base: "" },
-    } as const;
-    const line = { cookie: "", accel, cpus, memoryMb, paths: names, features: facts.features };
-    return {
-      format: 1,
-      imageDigest: spec.image.digest,
-      kernelSha256: boot.kernelSha256,
-      initramfsSha256: boot.initramfsSha256,
-      ...{ accel, cpus, memoryMb, diskMb },
-      cpuModel: cpuModel(accel),
-      qemu: { version: facts.qemu.version, size: facts.qemu.size, mtimeMs: facts.qemu.mtimeMs },
-      hostCpu: accel === "kvm" ? hostCpu() : null,
-      bootLine: qemuCommandLine({ ...line, mode: { kind: "boot", tscKhz: null } }),
-      restoreLine: qemuCommandLine({ ...line, mode: { kind: "restore" } }),
-      warmUp: this.#options.warmUp(spec.image.name),
-    };
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { renameSync } from "node:fs";
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { removeWithMachines } from "./helpers.js";
 import { templateFiles, type TemplateFiles } from "./paths.js";
@@ -73,11 +74,14 @@ export class TemplateStore {
     }
   }
 
+  /** Makes the template, also when there is one: machines that run on that keep their open files. */
+  async replace(inputs: TemplateInputs, make: (files: TemplateFiles) => Promise<void>): Promise<Template> {
+    return await this.#make(templateKey(inputs), inputs, make);
+  }
+
   /** Takes a template out of use that machines fail to start from. Machines that run on it keep their open files. */
   async discard(key: string): Promise<void> {
-    const away = join(this.#root, `${makingPrefix}discarded-${randomBytes(4).toString("hex")}`);
-    await rename(join(this.#root, key), away).catch(() => undefined);
-    await rm(away, { recursive: true, force: true });
+    await rm(this.#putAway(key), { recursive: true, force: true });
   }
 
   /** Ends and removes what a killed making left behind. Returns the paths. */
@@ -86,6 +90,17 @@ export class TemplateStore {
     const stale = names.filter((name) => name.startsWith(makingPrefix)).map((name) => join(this.#root, name));
     await removeWithMachines(stale);
     return stale;
+  }
+
+  /** Takes the name from the template that has it, if one has. Returns where that is now. */
+  #putAway(key: string): string {
+    const away = join(this.#root, `${makingPrefix}discarded-${randomBytes(4).toString("hex")}`);
+    try {
+      renameSync(join(this.#root, key), away);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+    return away;
   }
 
   async #make(key: string, inputs: TemplateInputs, make: (files: TemplateFiles) => Promise<void>): Promise<Template> {
@@ -103,10 +118,11 @@ export class TemplateStore {
       };
       await writeFile(files.record, JSON.stringify(record, null, 1), { mode: 0o600 });
       for (const path of [files.ram, files.state, files.disk, files.overlay, files.record, making]) await sync(path);
-      // What has the name already is damaged: it was looked at before.
-      await this.discard(key);
-      await rename(making, join(this.#root, key));
+      // What has the name already is damaged or to be replaced. In one step: another making may end at the same time.
+      const away = this.#putAway(key);
+      renameSync(making, join(this.#root, key));
       await sync(this.#root);
+      await rm(away, { recursive: true, force: true });
       return { key, files: templateFiles(join(this.#root, key)) };
     } finally {
       await rm(making, { recursive: true, force: true });

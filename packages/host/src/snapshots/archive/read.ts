@@ -1,28 +1,22 @@
-import { chmod, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { inflateRaw } from "node:zlib";
 import type { KeyObject } from "node:crypto";
 import { Value } from "@sinclair/typebox/value";
+import { isSandboxError, type SnapshotPart } from "@mvm/protocol";
 import { type Entry, extract } from "tar-stream";
-import { isSandboxError, newId, type SnapshotInfo } from "@mvm/protocol";
 import type { Backend } from "../../backends/backend.js";
-import type { Services } from "../../sandboxes/services.js";
 import { chunkBytes, digestFile } from "../digest.js";
-import { backendOf, requireFitting } from "../restore.js";
-import { envPart, snapshotParts, syncPath } from "../save.js";
 import { ExportKey, parsePublicKey, signedBy, spki } from "./export-key.js";
 import {
-  archiveDigest,
   badArchive,
   chunkLength,
   chunkName,
-  type Contents,
   contentsMaxBytes,
   contentsName,
   type ContentsPart,
-  parseContents,
   signatureMaxBytes,
   SignatureSchema,
   signatureName,
@@ -30,55 +24,53 @@ import {
 
 const inflate = promisify(inflateRaw);
 
-export interface ImportOptions {
-  /** @default the name it was exported with */
-  readonly name?: string | undefined;
-  /** Public key to trust besides this state root's own. */
+export interface ReadOptions {
+  /** This state root's own pair, made on first need. */
+  readonly keyPath: string;
+  /** Public key to trust besides. */
   readonly key?: string | undefined;
   readonly signal: AbortSignal;
 }
 
+/** What comes after the contents of an archive that is believed. */
+export interface ArchiveParts {
+  /**
+   * Writes the parts into a directory and compares them with their digests; the archive must end after them. Nothing else is
+   * written, whatever its entries are called.
+   */
+  receive(
+    parts: readonly ContentsPart[],
+    directory: string,
+    backend: Pick<Backend, "dataRanges">,
+  ): Promise<SnapshotPart[]>;
+}
+
 /**
- * Reads an exported snapshot. Nothing but its contents and signature is read before both are believed and this host is known to
- * fit; every entry must be the one that comes next, so no name of the archive ever becomes a path. It is wholly there when
- * this resolves, sealed like one that was saved here, and nothing of it when it rejects.
- * @throws {SnapshotMismatchError | BackendUnsupported | InvalidArgumentError}
+ * Reads an archive. Nothing but its contents and signature is read before the signature is believed; every entry must be the
+ * one that comes next, so no name of the archive ever becomes a path.
+ * @param take given the bytes of the contents, which a trusted key signed
+ * @throws {SnapshotMismatchError | InvalidArgumentError} or the signal's reason
  */
-export async function importSnapshot(
-  services: Services,
+export async function readArchive<T>(
   archive: Readable,
-  options: ImportOptions,
-): Promise<{ readonly snapshot: SnapshotInfo; readonly digest: string }> {
-  const { snapshots, home } = services;
-  const trusted = [ExportKey.open(home.exportKey).publicKey];
-  if (options.key !== undefined) trusted.push(parsePublicKey(options.key));
-  const entries = new Entries(archive, options.signal);
+  { keyPath, key, signal }: ReadOptions,
+  take: (contents: Buffer, rest: ArchiveParts) => Promise<T>,
+): Promise<T> {
+  const trusted = [ExportKey.open(keyPath).publicKey];
+  if (key !== undefined) trusted.push(parsePublicKey(key));
+  const entries = new Entries(archive, signal);
   try {
     const bytes = await entries.next(contentsName, contentsMaxBytes);
     requireTrusted(bytes, await entries.next(signatureName, signatureMaxBytes), trusted);
-    const contents = parseContents(bytes, snapshotParts);
-    const backend = backendOf(services, contents);
-    await requireFitting({ manifest: contents, what: "the archive" }, backend);
-    const name = options.name ?? contents.name;
-    const release = snapshots.reserve(name);
-    const id = newId("snp");
-    const making = snapshots.begin(id);
-    try {
-      for (const part of contents.parts) await receive(entries, part, making);
-      await entries.end();
-      const parts = await checkParts(contents, making, backend, options.signal);
-      const { compatibility, created_at, frozen, labels, memory_offset, source } = contents;
-      const told = { compatibility, created_at, frozen, labels, memory_offset, source };
-      const snapshot = snapshots.commit(making, { schema_version: 1, id, name, ...told, parts });
-      return { snapshot, digest: archiveDigest(bytes) };
-    } catch (error) {
-      await snapshots.giveUp(id, making);
-      throw error;
-    } finally {
-      release();
-    }
+    return await take(bytes, {
+      receive: async (parts, directory, backend) => {
+        for (const part of parts) await receive(entries, part, directory);
+        await entries.end();
+        return await compare(parts, directory, backend, signal);
+      },
+    });
   } catch (error) {
-    options.signal.throwIfAborted();
+    signal.throwIfAborted();
     throw error;
   } finally {
     entries.close();
@@ -120,18 +112,20 @@ async function receive(entries: Entries, { name, bytes, chunks }: ContentsPart, 
 /** Most that a deflated chunk can take. Bytes. */
 const deflatedMaxBytes = chunkBytes + 64 * 1024;
 
-async function checkParts(contents: Contents, directory: string, backend: Backend, signal: AbortSignal) {
-  const parts = [];
-  for (const { name, bytes, sha256 } of contents.parts) {
-    const path = join(directory, name);
-    const part = await digestFile(path, name, (file) => backend.dataRanges(file), signal);
+async function compare(
+  parts: readonly ContentsPart[],
+  directory: string,
+  backend: Pick<Backend, "dataRanges">,
+  signal: AbortSignal,
+): Promise<SnapshotPart[]> {
+  const compared: SnapshotPart[] = [];
+  for (const { name, bytes, sha256 } of parts) {
+    const ranges = (file: string): ReturnType<Backend["dataRanges"]> => backend.dataRanges(file);
+    const part = await digestFile(join(directory, name), name, ranges, signal);
     if (part.bytes !== bytes || part.sha256 !== sha256) throw badArchive(`its part "${name}" has not its digest`);
-    if (name !== envPart) await chmod(path, 0o444);
-    await syncPath(path);
-    parts.push(part);
+    compared.push(part);
   }
-  await syncPath(directory);
-  return parts;
+  return compared;
 }
 
 /** The archive's entries, one after the other, each of the name and below the size that is expected. */

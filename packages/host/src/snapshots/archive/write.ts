@@ -5,63 +5,65 @@ import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { deflateRaw } from "node:zlib";
+import type { SnapshotPart } from "@mvm/protocol";
 import { pack, type Pack } from "tar-stream";
 import type { Backend } from "../../backends/backend.js";
 import { stableJson } from "../../store/stable-json.js";
-import type { Services } from "../../sandboxes/services.js";
 import { chunkBytes, type DataRange } from "../digest.js";
-import { backendOf } from "../restore.js";
-import type { Captured } from "../snapshot-store.js";
 import { ExportKey } from "./export-key.js";
-import { archiveDigest, chunkLength, chunkName, type Contents, contentsName, signatureName } from "./format.js";
+import {
+  archiveDigest,
+  chunkLength,
+  chunkName,
+  contentsName,
+  type ContentsPart,
+  signatureName,
+  type SnapshotContents,
+  type TemplateContents,
+} from "./format.js";
 
 const deflate = promisify(deflateRaw);
 
-export interface PreparedExport {
+export interface PreparedArchive {
   /** `sha256:…`: names the archive wherever it goes. */
   readonly digest: string;
   /** Writes the archive; rejects, and breaks it off, when a file cannot be read to its end. */
   write(to: Writable): Promise<void>;
-  /** The snapshot may be removed again. */
-  release(): void;
 }
 
 /**
- * Verifies a snapshot and signs what will be in its archive. Only chunks that hold data are in it, deflated, so that its size is
- * that of the data.
- * @throws {SnapshotError | SnapshotMismatchError}
+ * Signs what will be in an archive. Only chunks that hold data are in it, deflated, so that its size is that of the data.
+ * @param keyPath the pair to sign with, made on first need
  */
-export async function prepareExport(services: Services, ref: string, signal: AbortSignal): Promise<PreparedExport> {
-  const { snapshots } = services;
-  const captured = snapshots.open(ref);
-  const release = snapshots.holds.take(captured.manifest.id);
-  try {
-    const backend = backendOf(services, captured.manifest);
-    await snapshots.verify(captured, backend, { signal, fresh: true });
-    const contents = await contentsOf(captured, backend);
-    const bytes = Buffer.from(stableJson(contents));
-    const signature = ExportKey.open(services.home.exportKey).sign(bytes);
-    const write = async (to: Writable): Promise<void> => {
-      const archive = pack();
-      const filling = fill(archive, captured.directory, contents, bytes, JSON.stringify(signature));
-      // Whichever breaks takes the other with it.
-      filling.catch((error: Error) => archive.destroy(error));
-      await Promise.all([pipeline(archive, to, { signal }), filling]);
-    };
-    return { digest: archiveDigest(bytes), write, release };
-  } catch (error) {
-    release();
-    throw error;
-  }
+export function prepareArchive(
+  keyPath: string,
+  directory: string,
+  contents: SnapshotContents | TemplateContents,
+  signal: AbortSignal,
+): PreparedArchive {
+  const bytes = Buffer.from(stableJson(contents));
+  const signature = ExportKey.open(keyPath).sign(bytes);
+  const write = async (to: Writable): Promise<void> => {
+    const archive = pack();
+    const filling = fill(archive, directory, contents.parts, bytes, JSON.stringify(signature));
+    // Whichever breaks takes the other with it.
+    filling.catch((error: Error) => archive.destroy(error));
+    await Promise.all([pipeline(archive, to, { signal }), filling]);
+  };
+  return { digest: archiveDigest(bytes), write };
 }
 
-async function contentsOf({ directory, manifest }: Captured, backend: Backend): Promise<Contents> {
-  const { compatibility, name, created_at, frozen, labels, memory_offset, source } = manifest;
-  const parts: Contents["parts"] = [];
-  for (const part of manifest.parts) {
-    parts.push({ ...part, chunks: usedChunks(await backend.dataRanges(join(directory, part.name))) });
+/** The parts of a directory with the chunks of them that hold data. */
+export async function withChunks(
+  directory: string,
+  parts: readonly SnapshotPart[],
+  backend: Backend,
+): Promise<ContentsPart[]> {
+  const chunked: ContentsPart[] = [];
+  for (const part of parts) {
+    chunked.push({ ...part, chunks: usedChunks(await backend.dataRanges(join(directory, part.name))) });
   }
-  return { archive_version: 1, ...{ compatibility, name, created_at, frozen, labels, memory_offset, source, parts } };
+  return chunked;
 }
 
 function usedChunks(ranges: readonly DataRange[]): number[] {
@@ -75,13 +77,13 @@ function usedChunks(ranges: readonly DataRange[]): number[] {
 async function fill(
   archive: Pack,
   directory: string,
-  contents: Contents,
+  parts: readonly ContentsPart[],
   bytes: Buffer,
   signature: string,
 ): Promise<void> {
   await entry(archive, contentsName, bytes);
   await entry(archive, signatureName, Buffer.from(signature));
-  for (const part of contents.parts) {
+  for (const part of parts) {
     const file = await open(join(directory, part.name), constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       for (const index of part.chunks) {
