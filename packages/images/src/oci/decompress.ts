@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { Readable, type Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { isSandboxError } from "@mvm/protocol/errors";
 import { imageError } from "../errors.js";
 import { type ByteSource, chunksOf } from "./byte-source.js";
 import { mismatch } from "./documents.js";
+import { unzstd, ZstdError } from "./zstd.js";
 
 /** Digests of a layer as it came and without its compression. */
 export interface LayerDigests {
@@ -14,6 +15,9 @@ export interface LayerDigests {
   readonly diffId: string;
   readonly bytes: number;
 }
+
+/** The first four bytes of a zstd stream: a frame, or one that is to be skipped. */
+const zstdMagic = /^(28b52ffd|5[0-9a-f]2a4d18)$/;
 
 /**
  * Writes a layer's tar to a file of ours, hashing it on both sides of its compression, and checks both digests before anything
@@ -30,11 +34,6 @@ export async function decompressLayer(
 ): Promise<LayerDigests> {
   const { what } = wanted;
   const magic = (await source.read(0, Math.min(4, source.size))).toString("hex");
-  if (magic === "28b52ffd") {
-    throw imageError("build", `Cannot use ${what}: a layer of it is compressed with zstd`, {
-      hint: "Convert its layers to gzip, for example with `skopeo copy --dest-compress-format gzip`",
-    });
-  }
   const before = createHash("sha256");
   const after = createHash("sha256");
   const raw = async function* (): AsyncGenerator<Buffer> {
@@ -55,15 +54,16 @@ export async function decompressLayer(
         await file.write(chunk);
       }
     };
-    const stages: [] | [Transform] = magic.startsWith("1f8b") ? [createGunzip()] : [];
+    const stages = magic.startsWith("1f8b") ? [createGunzip()] : zstdMagic.test(magic) ? [unzstd] : [];
     await pipeline([Readable.from(raw()), ...stages, write] as never, { signal });
   } catch (error) {
     signal.throwIfAborted();
     // The pipeline may report only that its other stages were ended.
     if (full !== undefined) throw full;
-    const damaged = !isSandboxError(error) && String((error as NodeJS.ErrnoException).code).startsWith("Z_");
-    if (!damaged) throw error;
-    throw imageError("checksum", `Cannot use ${what}: the compression of a layer is damaged`, { cause: error });
+    const damaged = error instanceof ZstdError || String((error as NodeJS.ErrnoException).code).startsWith("Z_");
+    if (!damaged || isSandboxError(error)) throw error;
+    const why = error instanceof ZstdError ? `: ${error.message}` : "";
+    throw imageError("checksum", `Cannot use ${what}: the compression of a layer is damaged${why}`, { cause: error });
   } finally {
     await file.close();
   }

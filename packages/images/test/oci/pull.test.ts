@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { pullImage, type PullOptions } from "../../src/oci/pull.js";
 import { openImageStore } from "../../src/store.js";
-import { makeImage, type MadeImage, sha256, tar } from "./make-image.js";
+import { makeImage, type MadeImage, sha256, tar, zstdStored } from "./make-image.js";
 
 const base = tar([
   { path: "bin/", type: "5", mode: 0o755 },
@@ -240,6 +240,19 @@ it("archives of docker save, OCI layouts and root file systems give the same ima
   expect(root.record).toMatchObject({ name: "root", origin: { digest: sha256(base) } });
   await expect(pullImage({ home, place: `rootfs:${home}/root.tar`, digest: sha256(top) })).rejects.toMatchObject({
     code: "ASSET_CHECKSUM_MISMATCH",
+  });
+});
+
+it("layers compressed with zstd give the image that gzipped ones give, and damaged ones are told apart", async () => {
+  const gzipped = await pull();
+  image = makeImage([base, top], config, "amd64", zstdStored);
+  manifests.set("1.0", image.manifest);
+  expect((await pull({ name: "other" })).record.digest).toBe(gzipped.record.digest);
+  image = makeImage([base], config, "amd64", (layer) => zstdStored(layer).subarray(0, -9));
+  manifests.set("1.0", image.manifest);
+  await expect(pull()).rejects.toMatchObject({
+    code: "ASSET_CHECKSUM_MISMATCH",
+    message: expect.stringContaining("it is cut short") as string,
   });
 });
 
