@@ -17,7 +17,7 @@ export { imageLayout, type ImageLayout } from "./layout.js";
 export { runnerArgv, runnerLanguage, type RunnerLanguage } from "./runners.js";
 export type { BuildControl, OnProgress, ProgressEvent } from "./progress.js";
 export { publishImage } from "./publish.js";
-export { unrecordedImages } from "./unrecorded.js";
+export { removeUnrecorded, unrecordedImages } from "./unrecorded.js";
 export { makeBuildTemp } from "./build-temp.js";
 export { makeImageLayout } from "./layout.js";
 export { checkErofs } from "./erofs.js";

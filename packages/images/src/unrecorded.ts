@@ -1,4 +1,5 @@
-import { lstat, readdir } from "node:fs/promises";
+import { existsSync, lstatSync, rmSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { imageLayout } from "./layout.js";
 
@@ -18,9 +19,23 @@ export async function unrecordedImages(home: string, now: number): Promise<strin
     const digits = /^([0-9a-f]{64})\.erofs$/.exec(file)?.[1];
     if (digits === undefined || files.has(`${digits}.json`)) continue;
     const path = join(images, file);
-    // The change time is that of the renaming; the modification time is that of the build.
-    const at = await lstat(path).catch(() => undefined);
-    if (at !== undefined && now - at.ctimeMs > recordedWithinMs) found.push(path);
+    if (isLeft(path, now)) found.push(path);
   }
   return found;
+}
+
+/**
+ * Removes one of them, unless an image of its digest has been published since it was found. Returns whether it did: the last look
+ * and the removal are one step.
+ */
+export function removeUnrecorded(path: string, now: number): boolean {
+  if (!isLeft(path, now)) return false;
+  rmSync(path, { recursive: true, force: true });
+  return true;
+}
+
+function isLeft(path: string, now: number): boolean {
+  // The change time is that of the renaming; the modification time is that of the build.
+  const at = lstatSync(path, { throwIfNoEntry: false });
+  return at !== undefined && now - at.ctimeMs > recordedWithinMs && !existsSync(path.replace(/erofs$/, "json"));
 }

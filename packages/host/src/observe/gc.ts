@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { unrecordedImages } from "@mvm/images";
+import { removeUnrecorded, unrecordedImages } from "@mvm/images";
 import { idleParts } from "@mvm/images/release";
 import type { GcResult } from "@mvm/protocol";
 import type { Services } from "../sandboxes/services.js";
@@ -22,7 +22,9 @@ export async function collectGarbage(services: Services, dryRun: boolean, now = 
   if (!dryRun) for (const backend of services.backends) await backend.tidy?.();
   for (const { kind, path } of [...findGarbage(services, now), ...(await staleAssets(services, now))]) {
     const bytes = sizeOf(path);
-    if (!dryRun) await rm(path, { recursive: true, force: true });
+    if (!dryRun && kind === "image") {
+      if (!removeUnrecorded(path, now)) continue;
+    } else if (!dryRun) await rm(path, { recursive: true, force: true });
     removed.push({ kind, path, bytes });
   }
   return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
