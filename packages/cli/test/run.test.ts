@@ -41,6 +41,36 @@ const remembering =
   };
 
 describe("run", () => {
+  test("without a command, runs what the image says, and says so of one that names nothing", async () => {
+    const answer = remembering(events(started, { event: "end", result: resultDocument({}) }));
+    const config = { env: {}, cwd: null, user: null, entrypoint: ["/bin/serve", "-v"], command: ["--port", "80"] };
+    const image = (more: object) => json({ name: "web", digest: "sha256:a", size_bytes: 1, templates: [], ...more });
+    const { home } = await standing(answer, {
+      "GET /v1/images/team%2Fweb%3A1": image({ config }),
+      "GET /v1/images/tool": image({ config: { ...config, entrypoint: null } }),
+      "GET /v1/images/bare": image({ config: { ...config, entrypoint: null, command: [] } }),
+      "GET /v1/images/python": image({}),
+      "GET /v1/images/none": failure("AssetNotFoundError", "ASSET_NOT_FOUND", 404),
+    });
+    expect((await run(["run", "--image", "team/web:1"], { home })).code).toBe(0);
+    const body = await sentBody();
+    expect(body.command.argv).toEqual(["/bin/serve", "-v", "--port", "80"]);
+    expect(body.sandbox["image"]).toBe("team/web:1");
+    expect((await run(["run", "--image", "tool", "--"], { home })).code).toBe(0);
+    expect((await sentBody()).command.argv).toEqual(["--port", "80"]);
+    for (const name of ["bare", "python"]) {
+      const ran = await run(["run", "--image", name, "--json"], { home });
+      expect([ran.code, documentOf(ran).error?.message]).toEqual([
+        64,
+        `Cannot run: no command is given, and image "${name}" names none`,
+      ]);
+    }
+    expect((await run(["run", "--image", "none"], { home })).code).toBe(69);
+    expect((await run(["run"], { home })).stderr).toContain("Cannot run: no command is given");
+    await run(["run", "--image", "web", "--", "true"], { home });
+    expect((await sentBody()).command.argv, "a command that is given is all that runs").toEqual(["true"]);
+  });
+
   test("streams both outputs byte for byte and exits with the guest's code", async () => {
     const bytes = Buffer.from([0, 255, 27, 10, 128, 65]);
     const { home } = await standing(

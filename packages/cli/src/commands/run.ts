@@ -1,4 +1,4 @@
-import type { RunRequest, RunStreamEvent } from "@mvm/protocol";
+import type { ImageInfo, RunRequest, RunStreamEvent } from "@mvm/protocol";
 import { validateArgv } from "@mvm/protocol";
 import { mode } from "../args/choice.js";
 import { hostFile } from "../args/host-path.js";
@@ -24,6 +24,7 @@ export default command({
   summary: "Run one command in a fresh sandbox and destroy it",
   description: [
     "Output comes as the command writes it; stdin is forwarded when it is a pipe or file. Interrupting ends the sandbox. " +
+      "Without a command, what the image of --image says itself is run: its entrypoint and command. " +
       "Options stand before the command: from `--`, or from the first word that is no option, everything belongs to the guest.",
   ],
   positionals: [],
@@ -36,6 +37,7 @@ export default command({
   examples: [
     ["run -- python3 -c 'print(6*7)'", "Prints 42"],
     ["run --timeout 10s --memory 1G -- sh -c 'sort | uniq -c' < words.txt", "Pipes a file through the sandbox"],
+    ["run --image web", "Runs what the image web runs by itself"],
     ["run --mode record job.ts", "Prints the workload that the script job.ts would run, without a sandbox"],
     ["run --mode plan job.py", "Says whether policy admits it, with the hash of its plan, and starts nothing"],
     ["run --workload report.py", "Runs what report.py declares; the module itself is never run on this host"],
@@ -56,11 +58,23 @@ export default command({
       const { runWorkload } = await import("../workload/run-workload.js");
       return runWorkload(input.options.workload, input.options["dry-run"], context);
     }
-    if (input.argv.length === 0)
-      throw usageError("Cannot run: no command is given", "Put it after `--`: `mvmctl run … -- ARGV…`");
-    return runCommand(input, context);
+    const argv = input.argv.length > 0 ? input.argv : await imageCommand(input.options.image, context);
+    return runCommand({ ...input, argv }, context);
   },
 });
+
+/** What the image itself runs. @throws InvalidArgumentError it says nothing, or no image is named */
+async function imageCommand(ref: string | undefined, context: Context): Promise<string[]> {
+  const hint = "Put it after `--`: `mvmctl run … -- ARGV…`";
+  if (ref === undefined) throw usageError("Cannot run: no command is given", hint);
+  const daemon = await context.daemonOfContents();
+  const path = `/images/${encodeURIComponent(ref)}`;
+  const image = await daemon?.call<ImageInfo>({ method: "GET", path, operation: "images.inspect" });
+  const argv = [...(image?.config?.entrypoint ?? []), ...(image?.config?.command ?? [])];
+  if (argv.length > 0) return argv;
+  const why = image === undefined ? "is not there to name one" : "names none";
+  throw usageError(`Cannot run: no command is given, and image ${JSON.stringify(ref)} ${why}`, hint);
+}
 
 async function runCommand(
   { options: values, argv }: Input<readonly [], typeof options>,
