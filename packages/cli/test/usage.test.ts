@@ -153,6 +153,8 @@ test("an empty state root is told about without a daemon", async () => {
     "image ls": { images: [] },
     "pool ls": { pools: [] },
     "secret ls": { secrets: [] },
+    "secret rm x": { removed: false },
+    "snapshot prune --keep-last 1": { snapshots: [] },
     gc: { removed: [], bytes: 0 },
     "daemon status": { running: false },
     "daemon stop": { running: false, stopping: false },
@@ -162,22 +164,21 @@ test("an empty state root is told about without a daemon", async () => {
     const ran = await run([...line.split(" "), "--json"], { home: empty, env });
     expect({ line, ...documentOf(ran) }).toMatchObject({ line, ...answer });
   }
-  for (const line of [
-    "inspect x",
-    "stop x",
-    "destroy x",
-    "exec x -- true",
-    "fs ls x",
-    "logs x",
-    "fork x",
-    "ttl x 1h",
-  ]) {
-    const ran = await run(["--json", ...line.split(" ")], { home: empty, env });
-    expect({ line, code: ran.code, error: documentOf(ran).error?.code }).toEqual({
-      line,
-      code: 69,
-      error: "SANDBOX_NOT_FOUND",
-    });
+  const absent = {
+    SANDBOX_NOT_FOUND: [
+      ...["inspect x", "stop x", "destroy x", "exec x -- true", "logs x", "fork x", "ttl x 1h", "detach x --ttl 1h"],
+      ...["fs ls x", "fs read x a", "cp x:/a b", "ports ls x", "ports rm x 80"],
+    ],
+    SNAPSHOT_NOT_FOUND: ["inspect x", "verify x", "rm x", "export x y.tar", "restore x"].map(
+      (line) => `snapshot ${line}`,
+    ),
+    ASSET_NOT_FOUND: ["image inspect x", "image rm a/b:c", "snapshot export --template x y.tar"],
+  };
+  for (const [error, lines] of Object.entries(absent)) {
+    for (const line of lines) {
+      const ran = await run(["--json", ...line.split(" ")], { home: empty, env });
+      expect({ line, code: ran.code, error: documentOf(ran).error?.code }).toEqual({ line, code: 69, error });
+    }
   }
   expect(existsSync(empty)).toBe(false);
 });

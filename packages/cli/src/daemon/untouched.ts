@@ -14,18 +14,30 @@ export function isUntouched(home: string): boolean {
   }
 }
 
-/** The sandbox that a call of the API is about, or undefined. */
-function sandboxOf(path: string): string | undefined {
-  const ref = /^\/sandboxes\/([^/?]+)/.exec(path)?.[1];
-  return ref === undefined ? undefined : decodeURIComponent(ref);
-}
+/** What a call of the API can be about: what its paths look like, and what is said of one that is not there. */
+const kinds = [
+  {
+    path: /^\/sandboxes\/([^/?]+)/,
+    code: "SANDBOX_NOT_FOUND",
+    missing: (ref: string) => `Cannot find sandbox ${JSON.stringify(ref)}: there is none of that name or id`,
+  },
+  {
+    path: /^\/snapshots\/(?!(?:import|prune)$)([^/?]+)/,
+    code: "SNAPSHOT_NOT_FOUND",
+    missing: (ref: string) => `Cannot find snapshot ${JSON.stringify(ref)}: there is none of that name or id`,
+  },
+  {
+    path: /^\/(?:images|templates)\/(?!(?:import|pull)$)([^/?]+)/,
+    code: "ASSET_NOT_FOUND",
+    missing: (ref: string) => `Cannot find image "${ref}": this store has none`,
+  },
+] as const;
 
-/** Refuses a call about a sandbox of an untouched state root as the daemon would, which need not start to know. */
+/** Refuses a call about what an untouched state root does not have as the daemon would, which need not start to know. */
 export function refuseInUntouched(home: string, path: string, operation: string): void {
-  const ref = sandboxOf(path);
-  if (ref === undefined || !isUntouched(home)) return;
-  throw createError("SANDBOX_NOT_FOUND", {
-    message: `Cannot find sandbox ${JSON.stringify(ref)}: there is none of that name or id`,
-    operation,
-  });
+  for (const { path: form, code, missing } of kinds) {
+    const ref = form.exec(path)?.[1];
+    if (ref === undefined || !isUntouched(home)) continue;
+    throw createError(code, { message: missing(decodeURIComponent(ref)), operation });
+  }
 }

@@ -7,9 +7,10 @@ export default command({
   options: {},
   examples: [["secret rm openai-api-key", "No new sandbox can use it any more"]],
   run: async ({ words: [name] }, context) => {
-    const daemon = await context.daemon();
+    const daemon = await context.daemonOfContents();
     const path = `/secrets/${encodeURIComponent(name)}`;
-    const answer = await daemon.call<{ removed: boolean }>({ method: "DELETE", path, operation: "secrets.remove" });
+    const call = { method: "DELETE", path, operation: "secrets.remove" } as const;
+    const answer = (await daemon?.call<{ removed: boolean }>(call)) ?? { removed: false };
     await context.out.result(answer, () => (answer.removed ? `${name} deleted` : `${name} was not there`));
   },
 });

@@ -26,8 +26,8 @@ export default command({
     if (["keep-last", "max-age", "quota"].every((bound) => options[bound as keyof typeof options] === undefined)) {
       throw usageError("Cannot prune snapshots: no bound is given", "Give --keep-last, --max-age or --quota");
     }
-    const daemon = await context.daemon();
-    const list = await daemon.call<{ snapshots: SnapshotInfo[] }>({
+    const daemon = await context.daemonOfContents();
+    const list = (await daemon?.call<{ snapshots: SnapshotInfo[] }>({
       method: "POST",
       path: "/snapshots/prune",
       operation: "snapshots.prune",
@@ -38,7 +38,7 @@ export default command({
         ...(options.sandbox === undefined ? {} : { sandbox: options.sandbox }),
         dry_run: options["dry-run"],
       },
-    });
+    })) ?? { snapshots: [] };
     await context.out.result(list, () =>
       table(list.snapshots, snapshotColumns(list.snapshots), context.out.stdout.columns),
     );
