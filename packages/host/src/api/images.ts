@@ -10,6 +10,7 @@ import {
 } from "@mvm/protocol/schemas";
 import { catalogue, type ImageConfig, type ImageRecord } from "@mvm/images";
 import type { Backend, KeptParts, Progress } from "../backends/backend.js";
+import type { ImageAccess } from "../images/image-access.js";
 import { buildInMachine } from "../images/build/build.js";
 import type { ApiContext } from "./context.js";
 import { pullForClient } from "../images/pull.js";
@@ -22,15 +23,16 @@ export function imageRoutes(app: FastifyInstance, { services }: ApiContext): voi
   const { images, registry, backends } = services;
   const kept = () => keptBy(backends);
   app.get("/v1/images", { schema: { response: { 200: ImageListSchema } } }, async () => {
-    const parts = await kept();
-    return { images: (await images.list()).map(({ record }) => imageInfo(record, parts)) };
+    const [parts, listed] = [await kept(), await images.list()];
+    return { images: listed.map(({ record }) => imageInfo(record, parts, isSuperseded(record, listed))) };
   });
   app.get("/v1/catalogue", { schema: { response: { 200: CatalogueSchema } } }, () => ({
     images: catalogue.map(({ name, summary }) => ({ name, description: summary })),
   }));
-  app.get<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageInfoSchema } } }, async (request) =>
-    imageInfo((await images.inspect(request.params.ref)).record, await kept()),
-  );
+  app.get<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageInfoSchema } } }, async (request) => {
+    const { record } = await images.inspect(request.params.ref);
+    return imageInfo(record, await kept(), isSuperseded(record, await images.list()));
+  });
   app.delete<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageRemovedSchema } } }, async (request) => {
     const { record } = await images.inspect(request.params.ref);
     const users = registry.list().filter(({ image }) => image.digest === record.digest).length;
@@ -82,7 +84,13 @@ async function keptBy(backends: readonly Backend[]): Promise<KeptParts> {
   };
 }
 
-function imageInfo(record: ImageRecord, { kernel, agent, templates }: KeptParts): ImageInfo {
+/** Whether no name leads to it, and its own to another. */
+function isSuperseded({ digest, name }: ImageRecord, listed: Awaited<ReturnType<ImageAccess["list"]>>): boolean {
+  const named = listed.find(({ record }) => record.digest === digest)?.refs.length ?? 0;
+  return named === 0 && listed.some(({ refs }) => refs.includes(name));
+}
+
+function imageInfo(record: ImageRecord, { kernel, agent, templates }: KeptParts, superseded = false): ImageInfo {
   return {
     name: record.name,
     digest: record.digest,
@@ -90,6 +98,7 @@ function imageInfo(record: ImageRecord, { kernel, agent, templates }: KeptParts)
     created_at: record.created_at,
     kernel,
     agent,
+    ...(superseded && { superseded }),
     templates: templates.filter(({ imageDigest }) => imageDigest === record.digest).map(({ key }) => key),
     ...(record.origin && { origin: record.origin }),
     ...(record.config && { config: runsAs(record.config) }),

@@ -47,6 +47,8 @@ export const ImageInfoSchema = Type.Object(
     kernel: nullable(Type.String()),
     /** Digest of the guest agent its machines start with now, `sha256:…`; null when there is none yet. */
     agent: nullable(Type.String()),
+    /** Its name stands for a later build by now: only its digest leads to it. Absent: it does not. */
+    superseded: Type.Optional(Type.Literal(true)),
     /** Keys of the templates that exist for it. */
     templates: Type.Array(Type.String()),
     /** Absent: made on this host. */

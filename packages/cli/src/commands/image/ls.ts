@@ -6,9 +6,13 @@ import { bytes, span } from "../../render/units.js";
 export default command({
   summary: "List the images that exist",
   positionals: [],
-  options: { catalogue: flag("List those that can be built") },
+  options: {
+    all: flag("Also builds that a later one of the same name has superseded"),
+    catalogue: flag("List those that can be built"),
+  },
   examples: [
     ["image ls", "Lists the images"],
+    ["image ls --all", "Lists superseded builds, too: they go with `image rm DIGEST`"],
     ["image ls --catalogue", "Lists what `image build` can build"],
   ],
   run: async ({ options }, context) => {
@@ -27,11 +31,12 @@ export default command({
       return context.out.result({ images }, () => table(images, columns, width));
     }
     const daemon = await context.daemonOfContents();
-    const { images } = (await daemon?.call<{ images: ImageInfo[] }>({
+    const { images: every } = (await daemon?.call<{ images: ImageInfo[] }>({
       method: "GET",
       path: "/images",
       operation: "images.list",
     })) ?? { images: [] };
+    const images = options.all ? every : every.filter(({ superseded }) => superseded !== true);
     const columns: readonly Column<ImageInfo>[] = [
       { heading: "NAME", cell: (image) => image.name, least: 16 },
       { heading: "DIGEST", cell: (image) => image.digest.slice(0, 19), least: "whole", rank: 5 },

@@ -1,0 +1,80 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { documentOf, run } from "./support/cli.js";
+import { type Answer, events, failure, json, StandingDaemon } from "./support/standing-daemon.js";
+
+let daemon: StandingDaemon | undefined;
+afterEach(async () => {
+  await daemon?.stop();
+  daemon = undefined;
+});
+const standing = async (answers: Record<string, Answer>) => (daemon = await StandingDaemon.start(answers)).home;
+const image = (name: string, digit: string, more: object = {}) => ({
+  ...{ name, digest: `sha256:${digit.repeat(64)}`, size_bytes: 4096, created_at: null, kernel: null, agent: null },
+  ...{ templates: [], ...more },
+});
+
+test("image ls leaves out what a later build of the same name has superseded, unless all are asked for", async () => {
+  const images = [image("python", "a"), image("python", "b", { superseded: true }), image("node", "c")];
+  const home = await standing({ "GET /v1/images": json({ images }) });
+  const listed = async (...more: string[]) =>
+    (documentOf(await run(["image", "ls", "--json", ...more], { home }))["images"] as typeof images).map(
+      ({ digest }) => digest[7],
+    );
+  expect(await listed()).toEqual(["a", "c"]);
+  expect(await listed("--all")).toEqual(["a", "b", "c"]);
+  const shown = (await run(["image", "ls"], { home })).stdout.toString();
+  expect([shown.includes("aaaa"), shown.includes("bbbb")]).toEqual([true, false]);
+});
+
+test("a root file system on stdin is handed over as a private file, which is gone afterwards however that ends", async () => {
+  const tar = Buffer.alloc(300_000, "tar ");
+  const seen: { path: string; mode: number; content: Buffer }[] = [];
+  const taking =
+    (answer: Answer): Answer =>
+    async (request, response) => {
+      const { place } = JSON.parse((await request.body()).toString()) as { place: string };
+      const path = place.slice("rootfs:".length);
+      seen.push({ path, mode: statSync(path).mode & 0o777, content: readFileSync(path) });
+      await answer(request, response);
+    };
+  const built = { event: "built", image: image("app", "a") };
+  for (const [answer, code] of [
+    [events(built), 0],
+    [failure("BuildError", "BUILD_FAILED", 500), 70],
+    [events(), 70],
+  ] as const) {
+    const home = await standing({ "POST /v1/images/pull": taking(answer) });
+    const ran = await run(["image", "pull", "rootfs:-", "--tag", "app"], { home, stdin: tar });
+    expect(ran.code === 0, ran.stderr).toBe(code === 0);
+    const { path, mode, content } = seen.at(-1)!;
+    expect([mode, content.equals(tar), existsSync(path)]).toEqual([0o600, true, false]);
+    await daemon?.stop();
+  }
+  expect(new Set(seen.map(({ path }) => path)).size).toBe(3);
+});
+
+test("folders and archives are named as the daemon finds them, wherever the command runs", async () => {
+  const cwd = realpathSync(mkdtempSync(join(tmpdir(), "mvmctl-")));
+  mkdirSync(join(cwd, "root:with colon"));
+  writeFileSync(join(cwd, "app.tar"), "");
+  let place = "";
+  const home = await standing({
+    "POST /v1/images/pull": async (request, response) => {
+      place = (JSON.parse((await request.body()).toString()) as { place: string }).place;
+      await events({ event: "built", image: image("app", "a") })(request, response);
+    },
+  });
+  for (const [given, wanted] of [
+    ["rootfs:root:with colon", `rootfs:${cwd}/root:with colon`],
+    ["rootfs:../x", `rootfs:${join(cwd, "../x")}`],
+    ["docker-archive:app.tar:app:1", `docker-archive:${cwd}/app.tar:app:1`],
+    ["oci:folder", `oci:${cwd}/folder`],
+    ["alpine:3", "alpine:3"],
+  ] as const) {
+    expect((await run(["image", "pull", given], { home, cwd })).code).toBe(0);
+    expect(place).toBe(wanted);
+  }
+});
