@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -241,6 +241,33 @@ it("archives of docker save, OCI layouts and root file systems give the same ima
   await expect(pullImage({ home, place: `rootfs:${home}/root.tar`, digest: sha256(top) })).rejects.toMatchObject({
     code: "ASSET_CHECKSUM_MISMATCH",
   });
+});
+
+it("a root file system is taken from a folder as from a tar of it, and nothing outside of the folder", async () => {
+  const outside = join(home, "outside");
+  writeFileSync(outside, "not of the image");
+  const root = join(home, "root");
+  mkdirSync(join(root, "bin"), { recursive: true });
+  writeFileSync(join(root, "bin/tool"), "program", { mode: 0o755 });
+  writeFileSync(join(root, "big"), Buffer.alloc(300_000, "content "));
+  symlinkSync(outside, join(root, "link"));
+  symlinkSync(home, join(root, "up"));
+  execFileSync("tar", ["--numeric-owner", "-C", root, "-czf", join(home, "packed.tgz"), "."]);
+  const folder = await pullImage({ home, place: `rootfs:${root}` });
+  const packed = await pullImage({ home, place: `rootfs:${home}/packed.tgz` });
+  expect([folder.record.name, packed.record.name]).toEqual(["root", "packed"]);
+  expect(folder.record.digest).toBe(packed.record.digest);
+  expect(folder.record.origin).toMatchObject({ reference: "rootfs:root", manifest_digest: null, config_digest: null });
+  const bytes = readFileSync(folder.path);
+  expect([bytes.includes("program"), bytes.includes("not of the image")]).toEqual([true, false]);
+
+  writeFileSync(join(root, "bin/tool"), "another", { mode: 0o755 });
+  expect((await pullImage({ home, place: `rootfs:${root}` })).record.digest).not.toBe(packed.record.digest);
+  await expect(pullImage({ home, place: `rootfs:${root}`, digest: sha256(base) })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: expect.stringContaining("it has no digest") as string,
+  });
+  await expect(pullImage({ home, place: `rootfs:${home}/none` })).rejects.toMatchObject({ code: "ASSET_NOT_FOUND" });
 });
 
 it("layers compressed with zstd give the image that gzipped ones give, and damaged ones are told apart", async () => {
