@@ -19,6 +19,7 @@ mod request;
 mod resume;
 mod sched;
 mod serve;
+mod shares;
 mod signals;
 mod trust;
 mod tsc;
@@ -107,6 +108,7 @@ pub fn assemble(parts: Parts, port: OwnedFd) -> Agent {
         root: parts.root,
         freezer: Freezer::new(parts.disk),
         egress: Default::default(),
+        shares: Default::default(),
         poller: poll::Poller::new().expect("epoll"),
         timers: Default::default(),
         base_env: Default::default(),

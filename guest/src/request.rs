@@ -208,6 +208,11 @@ request!(Chmod {
     path: String,
     mode: u32
 });
+message!(SharedDirectory {
+    path: String,
+    read_only: bool
+});
+request!(Share { shares: Vec<SharedDirectory> });
 request!(Readlink { path: String });
 request!(Symlink {
     path: String,

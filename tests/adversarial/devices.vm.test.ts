@@ -27,7 +27,7 @@ describe("G-01 the guest sees the golden list of devices and nothing else", () =
       "0x0003 virtio_console",
       "0x0004 virtio_rng",
     ]);
-    expect(await list("cat /sys/class/virtio-ports/*/name")).toEqual(["mvm.agent.0"]);
+    expect(await list("cat /sys/class/virtio-ports/*/name")).toEqual(["mvm.agent.0", "mvm.shares.0"]);
     expect(await list("cat /sys/block/vda/serial; echo; cat /sys/block/vdb/serial")).toEqual(["mvm-base", "mvm-disk"]);
     expect(await list("cat /sys/block/vda/ro /sys/block/vdb/ro")).toEqual(["1", "0"]);
   });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -9,6 +9,8 @@ import { join } from "node:path";
  */
 export function setup(): () => void {
   const directory = mkdtempSync(join(tmpdir(), "mvm-"));
+  // As open as the one it stands in for: some tests are other users.
+  chmodSync(directory, 0o755);
   process.env["TMPDIR"] = directory;
   return () => {
     rmSync(directory, { recursive: true, force: true });

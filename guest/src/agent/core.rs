@@ -17,6 +17,7 @@ use crate::exec::{output, timeout};
 use crate::files::resolve::Root;
 use crate::freeze::Freezer;
 use crate::poll::Poller;
+use crate::shares::Shares;
 use std::collections::BTreeMap;
 
 pub struct Core {
@@ -30,6 +31,7 @@ pub struct Core {
     pub root: Root,
     pub freezer: Freezer,
     pub egress: Egress,
+    pub shares: Shares,
     pub poller: Poller,
     pub guard: Option<Guard>,
     pub timers: Timers,

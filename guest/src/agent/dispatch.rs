@@ -8,7 +8,7 @@ use crate::exec::stdin::{Stdin, Step};
 use crate::exec::{command, control};
 use crate::files::{change, list, read, remove, stat, watch, write};
 use crate::poll::Poller;
-use crate::{egress, freeze, metrics, tunnel};
+use crate::{egress, freeze, metrics, shares, tunnel};
 
 pub fn dispatch(core: &mut Core, id: u32, json: &[u8]) {
     let outcome = start(core, id, json);
@@ -42,6 +42,7 @@ fn start(core: &mut Core, id: u32, json: &[u8]) -> OpResult<Reply> {
         "connect" => tunnel::connect(core, id, json),
         "egress" => egress::egress(core, id, json),
         "accept" => egress::accept(core, id, json),
+        "share" => shares::share(core, json),
         "freeze" => freeze::freeze(core, json),
         "thaw" => freeze::thaw(core, json),
         "sync" => freeze::sync(core, json),

@@ -35,7 +35,7 @@ pub fn boot() -> Booted {
     devices::clean_dev();
     network::loopback_up();
     hardening::raise_limits();
-    let port = port::open().expect("no port named mvm.agent.0");
+    let port = port::open(port::AGENT).expect("no port named mvm.agent.0");
     crate::debug!("port open");
     Booted { port, disk, cgroup }
 }

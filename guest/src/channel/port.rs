@@ -1,18 +1,19 @@
-//! The virtio port: found by name, because its number depends on the machine's other devices.
+//! The virtio ports: found by name, because their numbers depend on the machine's other devices.
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::time::Duration;
 
-const NAME: &str = "mvm.agent.0";
+/// The agent's own.
+pub const AGENT: &str = "mvm.agent.0";
 const SYSFS: &str = "/sys/class/virtio-ports";
 
 /// Opens the port, waiting for the driver with growing pauses; gives up after about five seconds.
-pub fn open() -> Option<OwnedFd> {
+pub fn open(name: &str) -> Option<OwnedFd> {
     let mut pause = Duration::from_micros(500);
     for _ in 0..40 {
-        if let Some(node) = find() {
+        if let Some(node) = find(name) {
             let path = format!("/dev/{}", node);
             let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
             if let Ok(fd) = rustix::fs::open(path.as_str(), flags, Mode::empty()) {
@@ -27,10 +28,10 @@ pub fn open() -> Option<OwnedFd> {
     None
 }
 
-fn find() -> Option<String> {
+fn find(wanted: &str) -> Option<String> {
     for entry in fs::read_dir(SYSFS).ok()?.flatten() {
         let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
-        if name.trim_end() == NAME {
+        if name.trim_end() == wanted {
             return entry.file_name().into_string().ok();
         }
     }

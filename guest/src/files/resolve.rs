@@ -10,6 +10,7 @@ use rustix::io::{self, Errno};
 /// Owner of what the file API makes: `user` of every image.
 const OWNER: u32 = 1_000;
 
+const FUSE: i64 = 0x6573_5546;
 /// File systems whose files are switches of the kernel or can block for ever (FUSE).
 const DENIED: &[i64] = &[
     0x9fa0,      // proc
@@ -24,7 +25,7 @@ const DENIED: &[i64] = &[
     0x6265_6570, // configfs
     0x4249_4e4d, // binfmt_misc
     0x6e73_6673, // nsfs
-    0x6573_5546, // fuse
+    FUSE,
 ];
 
 pub struct Root {
@@ -180,7 +181,12 @@ impl Root {
         let stat = rustix::fs::fstat(&fd).map_err(fail)?;
         let magic = rustix::fs::fstatfs(&fd).map_err(fail)?.f_type as i64 & 0xffff_ffff;
         if DENIED.contains(&magic) || self.dev == Some(stat.st_dev) {
-            let message = format!("{}: a file system of the kernel", subject);
+            // A share is answered by the host, which has no need to ask for its own files here.
+            let what = match magic {
+                FUSE => "in a directory that the host shares: use it on the host",
+                _ => "a file system of the kernel",
+            };
+            let message = format!("{}: {}", subject, what);
             return Err(OpError::new(Kind::Denied, message));
         }
         Ok(stat)

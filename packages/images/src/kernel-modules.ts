@@ -1,6 +1,6 @@
 import { underscored, type ModuleNeeds } from "./module-info.js";
 
-/** Modules a machine needs before it can reach its disks, its host and its root. Built-in ones are skipped. */
+/** Modules a machine needs for its disks, its host, its root and what is shared with it. Built-in ones are skipped. */
 export const wantedModules = [
   "virtio_mmio", // the bus of the microvm machine
   "virtio_console", // the channel to the host
@@ -9,6 +9,7 @@ export const wantedModules = [
   "erofs", // the image
   "overlay", // the writable layer above it
   "ext4", // its disk
+  "fuse", // directories of the host
 ] as const;
 
 /** The modules of one kernel: which are compiled in, which exist as files, what a file needs. */

@@ -31,22 +31,35 @@ interface KernelRecord {
   suite: string;
   packages: string[];
   vmlinuz_sha256: string;
+  /** What was asked for; one of an older version may lack what machines need now. */
+  wanted?: string[];
   order: string[];
 }
 
 const metaPackage = "linux-image-cloud-amd64";
 
-/** The newest kernel already here, or undefined. Never touches the network. */
+/** The newest kernel already here with every module a machine needs, or undefined. Never touches the network. */
 export async function installedKernel(home: string): Promise<Kernel | undefined> {
   const { kernels } = imageLayout(home);
-  const newest = (await readdir(kernels).catch(() => [] as string[])).sort(byVersion).at(-1);
-  if (newest === undefined) return undefined;
-  return readKernel(join(kernels, newest));
+  const versions = (await readdir(kernels).catch(() => [] as string[])).sort(byVersion).reverse();
+  for (const version of versions) {
+    if (await isComplete(join(kernels, version))) return readKernel(join(kernels, version));
+  }
+  return undefined;
+}
+
+async function isComplete(directory: string): Promise<boolean> {
+  const { wanted = [] } = await readRecord(directory);
+  return wantedModules.every((name) => wanted.includes(name));
+}
+
+async function readRecord(directory: string): Promise<KernelRecord> {
+  return JSON.parse(await readFile(join(directory, "kernel.json"), "utf8")) as KernelRecord;
 }
 
 /** The kernel in a directory of this layout. */
 export async function readKernel(directory: string): Promise<Kernel> {
-  const record = JSON.parse(await readFile(join(directory, "kernel.json"), "utf8")) as KernelRecord;
+  const record = await readRecord(directory);
   const modules = await Promise.all(
     record.order.map(async (name) => ({ name, content: await readFile(join(directory, "modules", `${name}.ko`)) })),
   );
@@ -95,10 +108,17 @@ export async function fetchKernel(home: string, options: DebianSourceOptions & B
 /** Puts a finished kernel directory under its version. */
 export async function placeKernel(home: string, staged: string, version: string): Promise<void> {
   const { kernels } = imageLayout(home);
-  await rename(staged, join(kernels, version)).catch((error: NodeJS.ErrnoException) => {
-    // It is there already: each was verified before it was placed.
-    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-  });
+  const place = join(kernels, version);
+  try {
+    await rename(staged, place);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+    // It is there already: each was verified before it was placed. One with fewer modules makes way.
+    if (await isComplete(place)) return;
+    await rename(place, `${staged}.old`);
+    await rename(staged, place);
+  }
   await syncPath(kernels);
 }
 
@@ -129,6 +149,7 @@ async function writeKernel(directory: string, kernel: KernelTree, suite: string,
     suite,
     packages,
     vmlinuz_sha256: createHash("sha256").update(kernel.vmlinuz).digest("hex"),
+    wanted: [...wantedModules],
     order: kernel.modules.map((module) => module.name),
   };
   await writeFile(join(directory, "kernel.json"), `${JSON.stringify(record, null, 2)}\n`);

@@ -7,6 +7,7 @@ import { ensureBootAssets } from "../src/boot-assets.js";
 import { makeImageLayout } from "../src/layout.js";
 import { readCpio } from "./read-cpio.js";
 import { temporaryHome } from "./temporary-home.js";
+import { wantedModules } from "../src/kernel-modules.js";
 
 /** A home that already has a kernel, so that nothing is fetched. */
 async function homeWithKernel(vmlinuz = "kernel"): Promise<{ home: string; agentPath: string }> {
@@ -21,6 +22,7 @@ async function homeWithKernel(vmlinuz = "kernel"): Promise<{ home: string; agent
     suite: "trixie",
     packages: [],
     vmlinuz_sha256: createHash("sha256").update("kernel").digest("hex"),
+    wanted: wantedModules,
     order: ["erofs"],
   };
   await writeFile(join(directory, "kernel.json"), JSON.stringify(record));

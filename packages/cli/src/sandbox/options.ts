@@ -13,7 +13,7 @@ import { disk, memory } from "../args/size.js";
 import { tag } from "../args/tag.js";
 import { tenantName } from "../args/tenant.js";
 import { text } from "../args/text.js";
-import { flag, hidden, list, type Input, option } from "../command/define.js";
+import { flag, list, type Input, option } from "../command/define.js";
 import { unsupported } from "../errors.js";
 
 /** What a sandbox is made of: the options `run` and `up` share. */
@@ -34,7 +34,7 @@ export const sandboxOptions = {
     hostRule,
     "Host the guest may reach, on port 443 unless given; an address, and any other port than 80, is plain TCP",
   ),
-  "add-dir": hidden(list(mount, "Host directory in the guest, read-only unless :rw")),
+  "add-dir": list(mount, "Directory of this host in the guest, read-only unless :rw"),
   tag: list(tag, "Label of the sandbox"),
   tenant: option(tenantName, "Whose audit log and receipts record it", { defaultText: defaultTenant }),
   backend: option(text("BACKEND"), "Backend that runs the machine", { defaultText: "qemu" }),

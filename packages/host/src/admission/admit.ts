@@ -9,6 +9,7 @@ import {
 import type { Backend } from "../backends/backend.js";
 import { checkCapabilities, checkLifetime, unknownBackend } from "./capabilities.js";
 import { checkCeilings, checkCount } from "./ceilings.js";
+import { placeMounts } from "./mounts.js";
 import { planSha256 } from "./plan-document.js";
 import { defaultImageName, planOf, type Plan } from "./plan.js";
 import type { Policy } from "./policy.js";
@@ -27,6 +28,8 @@ export interface AdmissionFacts {
   readonly secret: (name: string) => SecretBinding | undefined;
   /** The digest an image's name stands for; null when it has not been built. */
   readonly digestOf: (image: string) => Promise<string | null>;
+  /** The real name of a host directory that can be shared. @throws {InvalidArgumentError | PolicyDenied} */
+  readonly directory: (host: string) => Promise<string>;
 }
 
 /**
@@ -86,18 +89,23 @@ export async function admit(request: CreateRequest, facts: AdmissionFacts): Prom
   const admitted = await admitByPolicy(request, facts);
   const { plan, backend } = admitted;
   checkCount(facts.sandboxes, facts.policy.ceilings);
-  const asked = questionsOf(plan, true).map(({ capability }) => capability);
   // Probing takes a process start the first time; without a special wish the backend's own start reports what is wrong.
-  if (asked.length > 1 || plan.requireHardware || plan.accel !== "auto") {
-    checkCapabilities(plan, asked, await backend.probe());
-  }
+  if (plan.requireHardware || plan.accel !== "auto") checkCapabilities(plan, await backend.probe());
   return admitted;
 }
 
+/** The plan of a request on this host. @throws {InvalidArgumentError | PolicyDenied} a directory that cannot be shared */
+export async function planFor(
+  request: CreateRequest,
+  facts: Pick<AdmissionFacts, "digestOf" | "directory">,
+): Promise<Plan> {
+  const plan = planOf(request, await facts.digestOf(request.image ?? defaultImageName));
+  return plan.mounts.length === 0 ? plan : { ...plan, mounts: await placeMounts(plan.mounts, facts.directory) };
+}
+
 async function admitByPolicy(request: CreateRequest, facts: AdmissionFacts): Promise<Admitted> {
-  const image = request.image ?? defaultImageName;
-  validateImage(image);
-  const plan = planOf(request, await facts.digestOf(image));
+  validateImage(request.image ?? defaultImageName);
+  const plan = await planFor(request, facts);
   if (plan.name !== null) validateName(plan.name);
   validateEnv(plan.env);
   validateTags(plan.tags);

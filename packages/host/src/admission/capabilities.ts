@@ -1,35 +1,20 @@
 import { BackendUnsupported, InvalidArgumentError } from "@mvm/protocol";
 import type { BackendReport } from "../backends/backend.js";
-import type { Capability } from "./questions.js";
 import type { Plan } from "./plan.js";
-
-/** What no backend of this version can do yet, and what is missing. */
-const notYet: { readonly [C in Capability]?: string } = {
-  "mounts.read": "host directories cannot be shared with a machine",
-  "mounts.write": "host directories cannot be shared with a machine",
-};
-
-/** What serves in most cases: a copy, which the host's directory is safe from. */
-const copyHint = "Copy it into a running sandbox instead: `mvmctl cp -r DIR NAME:PATH`, or the file API of the SDKs";
 
 /**
  * Refuses what the chosen backend cannot do here. The profile has been asked before: what policy forbids is reported as
  * policy, whether or not it could be done.
  * @throws {BackendUnsupported}
  */
-export function checkCapabilities(plan: Plan, asked: readonly Capability[], report: BackendReport): void {
-  const refuse = (feature: string, why: string, hint?: string): never => {
+export function checkCapabilities(plan: Plan, report: BackendReport): void {
+  const refuse = (feature: string, why: string): never => {
     throw new BackendUnsupported({
       message: `Cannot start the sandbox on backend "${plan.backend}": ${why}`,
       backend: plan.backend,
       feature,
-      ...(hint === undefined ? {} : { hint }),
     });
   };
-  for (const capability of asked) {
-    const missing = notYet[capability];
-    if (missing !== undefined) refuse(capability.split(".")[0] ?? capability, missing, copyHint);
-  }
   const { kvm, tcg } = report.accelerators;
   if (plan.requireHardware && plan.accel === "tcg")
     refuse("isolation.hardware", "hardware isolation needs KVM, and tcg was asked for");

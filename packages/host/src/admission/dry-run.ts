@@ -1,7 +1,6 @@
 import { type CreateRequest, type PolicyDecision, PolicyDenied } from "@mvm/protocol";
-import { admit, type AdmissionFacts } from "./admit.js";
+import { admit, type AdmissionFacts, planFor } from "./admit.js";
 import { planDocument, planSha256 } from "./plan-document.js";
-import { defaultImageName, planOf } from "./plan.js";
 import type { Question } from "./questions.js";
 
 /**
@@ -21,7 +20,9 @@ export async function dryRun(
     return { ...rest, admitted: true, rules, denied: null, plan: planDocument(plan), plan_sha256: sha256 };
   } catch (error) {
     if (!(error instanceof PolicyDenied)) throw error;
-    const plan = planOf(request, await facts.digestOf(request.image ?? defaultImageName));
+    // A directory that cannot be shared is shown as it was asked for.
+    const asIs = { digestOf: facts.digestOf, directory: (host: string) => Promise.resolve(host) };
+    const plan = await planFor(request, asIs);
     const { code, message, hint, boundary, rule } = error;
     const denied = { code, message, hint, boundary, rule: rule ?? code };
     const refused = { admitted: false, rules: [denied.rule], denied };

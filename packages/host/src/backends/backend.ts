@@ -97,6 +97,8 @@ export interface Machine {
   readonly channel: Duplex;
   /** What the guest's kernel and agent print on the console. Must be drained; bounded by its reader. */
   readonly console: Readable;
+  /** Connects to the port over which the guest asks about shared directories. One connection at a time. */
+  openShares(): Promise<Duplex>;
   /** Resolves once the process is gone, for whatever reason; never rejects. */
   readonly exited: Promise<MachineExit>;
   pause(): Promise<void>;

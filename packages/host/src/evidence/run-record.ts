@@ -11,6 +11,7 @@ import {
 import { isSandboxError, newId, PolicyDenied, type CodeResultDocument, type CommandResult } from "@mvm/protocol";
 import type { CommandSpec } from "../commands/spec.js";
 import { accelOf, isolationOf } from "../sandboxes/info.js";
+import type { Plan } from "../admission/plan.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
 import type { Begun } from "./evidence.js";
@@ -61,7 +62,7 @@ export async function beginRun(
   spec: Pick<CommandSpec, "argv" | "env">,
 ): Promise<RunRecord> {
   const runId = newId("run");
-  const invocation = invocationOf(spec, evidence.keys.argv, Object.keys(sandbox.plan.env).length);
+  const invocation = invocationOf(spec, evidence.keys.argv, sandbox.plan);
   const begun = await evidence.begin("run", {
     tenant: sandbox.plan.tenant,
     sandboxId: sandbox.id,
@@ -147,7 +148,7 @@ export async function refuseRun(
   try {
     const data = { code: error.code, rule, plan_sha256: plan };
     const begun = await evidence.record(denied ? "run.denied" : "run.failed", { tenant, runId, data });
-    const invocation = invocationOf(spec, evidence.keys.argv, 0);
+    const invocation = invocationOf(spec, evidence.keys.argv, { env: {}, mounts: [] });
     const record = { runId, begun, invocation, startedAt: new Date() };
     const outcome = denied ? "denied" : "failed";
     const end = { outcome, result: null, code: error.code, stdoutSha256: nothing, stderrSha256: nothing } as const;
@@ -237,10 +238,11 @@ function predicateOf(
 function invocationOf(
   { argv, env }: Pick<CommandSpec, "argv" | "env">,
   key: Buffer,
-  sandboxEnv: number,
+  sandbox: Pick<Plan, "env" | "mounts">,
 ): ReceiptPredicate["invocation"] {
-  const envCount = Object.keys(env).length + sandboxEnv;
-  return { argv_len: argv.length, argv_hmac_sha256: argvDigest(argv, key), env_count: envCount, mounts: 0 };
+  const envCount = Object.keys(env).length + Object.keys(sandbox.env).length;
+  const { length: mounts } = sandbox.mounts;
+  return { argv_len: argv.length, argv_hmac_sha256: argvDigest(argv, key), env_count: envCount, mounts };
 }
 
 function digestsOf({ digests }: Output): Pick<RunEnd, "stdoutSha256" | "stderrSha256"> {

@@ -9,6 +9,7 @@ import { persist } from "../sandboxes/persist.js";
 import { removeDirectory } from "../sandboxes/remove-files.js";
 import { newSandbox, type Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
+import { shareDirectories } from "../sandboxes/share-directories.js";
 import { startMachine } from "../sandboxes/start-machine.js";
 import { unavailable } from "../sandboxes/state.js";
 import { within } from "../sandboxes/within.js";
@@ -81,6 +82,7 @@ export async function wakeSpare(sandbox: Sandbox, began: number): Promise<void> 
     patience,
     "pool-claim",
   );
+  await shareDirectories(sandbox, live);
   const totalMs = performance.now() - began;
   sandbox.boot = { start: "pool", totalMs, phases: { claimed, ready: totalMs } };
 }

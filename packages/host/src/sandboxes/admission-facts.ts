@@ -1,4 +1,5 @@
 import type { AdmissionFacts } from "../admission/admit.js";
+import { sharableDirectory } from "../shares/sharable-directory.js";
 import type { Services } from "./services.js";
 
 /**
@@ -14,5 +15,6 @@ export async function gatherFacts(services: Services, acknowledgedPermissive: bo
     acknowledgedPermissive,
     secret: (name) => services.secrets.find(name),
     digestOf: (image) => services.images.digestOf(image),
+    directory: (host) => sharableDirectory(host, services.home.root),
   };
 }

@@ -22,5 +22,8 @@ export async function admitAgain(services: Services, sandbox: Sandbox): Promise<
     ...(expiry !== null && { ttl_seconds: Math.max(1, Math.ceil(remainingMs(expiry) / 1000)) }),
   });
   // It is one of those that are counted.
-  return await admit({ ...request, accel: plan.accel }, { ...facts, sandboxes: facts.sandboxes - 1 });
+  return await admit(
+    { ...request, accel: plan.accel, mounts: [...plan.mounts] },
+    { ...facts, sandboxes: facts.sandboxes - 1 },
+  );
 }

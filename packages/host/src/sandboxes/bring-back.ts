@@ -15,6 +15,7 @@ import { reapLeftovers } from "./reap.js";
 import { removeAllButEvidence, removeUnfinished } from "./remove-files.js";
 import type { Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
+import { shareDirectories } from "./share-directories.js";
 import { moveTo } from "./state.js";
 import { armTtl } from "./ttl.js";
 import { within } from "./within.js";
@@ -89,6 +90,7 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     // A daemon that died while it captured the machine has left it frozen.
     await live.session.call({ op: "thaw" });
     await live.egress.announce();
+    await shareDirectories(sandbox, live);
     await adoptCommands(services, sandbox, live, state.background_pids);
     await bindAgain(services, sandbox, live, state.ports);
     fault("recover.after-adopt");

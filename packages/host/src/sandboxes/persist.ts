@@ -49,6 +49,7 @@ export function toStateFile(sandbox: Sandbox): StateFile {
     tenant: plan.tenant,
     network: sandbox.network,
     ...heldSecrets(sandbox),
+    ...(plan.mounts.length > 0 && { mounts: [...plan.mounts] }),
     detached: sandbox.detached,
     machine_id: sandbox.machineId,
     plan_sha256: sandbox.planSha256,
@@ -113,7 +114,7 @@ export function fromStateFile(state: StateFile, sandboxes: string, backend: Back
     tenant: state.tenant ?? defaultTenant,
     network: state.network ?? denyAll,
     secrets: referencesOf(state.secrets),
-    mounts: [],
+    mounts: state.mounts ?? [],
   };
   const { id, image, idempotency } = state;
   return newSandbox(

@@ -8,6 +8,7 @@ import { persist } from "./persist.js";
 import type { RestartOptions } from "./start.js";
 import type { Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
+import { shareDirectories } from "./share-directories.js";
 import { moveTo, requireMachine, unavailable } from "./state.js";
 import { wakeSandbox } from "./wake.js";
 import { within } from "./within.js";
@@ -45,6 +46,7 @@ export async function resumeSandbox(services: Services, sandbox: Sandbox, option
     // It may have been stopped in the middle of a capture.
     await live.session.call({ op: "thaw" });
     await live.egress.announce();
+    await shareDirectories(sandbox, live);
     await adoptCommands(services, sandbox, live, unadopted.background_pids);
     await bindAgain(services, sandbox, live, unadopted.ports);
     sandbox.unadopted = null;

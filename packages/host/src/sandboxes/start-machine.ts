@@ -10,6 +10,7 @@ import { defaultMemoryRule, startEstimateMb } from "./host-memory.js";
 import { persist } from "./persist.js";
 import type { Live, Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
+import { shareDirectories } from "./share-directories.js";
 import { within } from "./within.js";
 
 export interface StartMachineOptions {
@@ -87,10 +88,12 @@ export async function startMachine(
     void ready.catch(() => undefined).then(() => slot.release());
     options.signal.throwIfAborted();
     // Whoever is given a way out has it from the first command on.
-    const way = openWayOut(sandbox, live);
+    const given = Promise.all([openWayOut(sandbox, live), shareDirectories(sandbox, live)]);
+    // A guest that never becomes ready is reported as that.
+    given.catch(() => undefined);
     if (options.waitReady) await ready;
     if (options.captured !== undefined) await adoptCommands(services, sandbox, live, "all");
-    await way;
+    await given;
     options.signal.throwIfAborted();
     return live;
   } catch (error) {

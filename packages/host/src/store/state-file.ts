@@ -3,6 +3,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import {
   EndReasonSchema,
+  MountSchema,
   NetworkPolicySchema,
   PortInfoSchema,
   ProfileSchema,
@@ -67,6 +68,8 @@ export const StateFileSchema = Type.Object(
     network: Type.Optional(NetworkPolicySchema),
     /** By variable: names of secrets, never values, and what the guest holds instead. */
     secrets: Type.Optional(Type.Record(Type.String(), HeldSecretSchema)),
+    /** Absent: none. */
+    mounts: Type.Optional(Type.Array(MountSchema)),
     detached: Type.Boolean(),
     machine_id: Type.String(),
     /** Of the plan and the policy that admitted the latest machine. Files of older daemons have none. */

@@ -15,6 +15,7 @@ const facts = (more: Partial<AdmissionFacts> & { kvm?: boolean } = {}): Admissio
   sandboxes: 0,
   secret: () => ({ hosts: ["a.b"], header: null }),
   digestOf: () => Promise.resolve(`sha256:${"0".repeat(64)}`),
+  directory: (host) => Promise.resolve(host),
   acknowledgedPermissive: false,
   ...more,
 });
@@ -34,7 +35,7 @@ test("fills in the defaults of the API", async () => {
 
 test.each<[string, CreateRequest, string]>([
   ["env", { env: { A: "1" } }, "profile.restrictive.env"],
-  ["directories", { mounts: [{ host: "/a", guest: "/b", mode: "ro" }] }, "profile.restrictive.mounts.read"],
+  ["directories", { mounts: [{ host: "/a", guest: "/work", mode: "ro" }] }, "profile.restrictive.mounts.read"],
   [
     "network",
     { network: { default: "deny", allow: [{ host: "a.b", port: 443, protocol: "https" }] } },
@@ -47,10 +48,12 @@ test.each<[string, CreateRequest, string]>([
   expect(error.rule).toBe(rule);
 });
 
-test("standard refuses writable directories as policy and, at this stage, others as unsupported", async () => {
-  const rw = await refusal({ mounts: [{ host: "/a", guest: "/b", mode: "rw" }] });
+test("standard refuses writable directories, and admits others under their real names", async () => {
+  const rw = await refusal({ mounts: [{ host: "/a", guest: "/work", mode: "rw" }] });
   expect(rw.rule).toBe("profile.standard.mounts.write");
-  expect(await refusal({ mounts: [{ host: "/a", guest: "/b", mode: "ro" }] })).toBeInstanceOf(BackendUnsupported);
+  const directory = (host: string): Promise<string> => Promise.resolve(`/real${host}`);
+  const { plan } = await admit({ mounts: [{ host: "/a", guest: "/work/", mode: "ro" }] }, facts({ directory }));
+  expect(plan.mounts).toEqual([{ host: "/real/a", guest: "/work", mode: "ro" }]);
 });
 
 test("an empty allow-list asks for nothing: deny all is what there is", async () => {

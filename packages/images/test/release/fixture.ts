@@ -9,6 +9,7 @@ import { makeImageLayout } from "../../src/layout.js";
 import { packRelease, trustOfKey, type ReleaseManifest, type ReleaseTrust } from "../../src/release/index.js";
 import { openImageStore } from "../../src/store.js";
 import { temporaryHome } from "../temporary-home.js";
+import { wantedModules } from "../../src/kernel-modules.js";
 
 /** Large enough to be cut in the middle. */
 export const imageBytes = Buffer.alloc(3 << 20, "an image ");
@@ -29,7 +30,14 @@ export async function packed(version = "1.0.0"): Promise<Packed> {
   await mkdir(join(kernel, "modules"), { recursive: true });
   await writeFile(join(kernel, "modules", "erofs.ko"), "module");
   await writeFile(join(kernel, "vmlinuz"), "kernel");
-  const record = { schema_version: 1, version: "6.1.0", suite: "trixie", packages: [], order: ["erofs"] };
+  const record = {
+    schema_version: 1,
+    version: "6.1.0",
+    suite: "trixie",
+    packages: [],
+    wanted: wantedModules,
+    order: ["erofs"],
+  };
   await writeFile(join(kernel, "kernel.json"), JSON.stringify({ ...record, vmlinuz_sha256: sha256("kernel") }));
   const digest = `sha256:${sha256(imageBytes)}` as const;
   await writeFile(join(layout.images, `${sha256(imageBytes)}.erofs`), imageBytes);

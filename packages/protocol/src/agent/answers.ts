@@ -117,6 +117,7 @@ export const agentResultSchemas = {
   connect: empty,
   egress: empty,
   accept: empty,
+  share: empty,
   freeze: empty,
   thaw: empty,
   sync: empty,

@@ -72,6 +72,10 @@ export const EgressRequestSchema = op("egress", {
   allow: Type.Array(EgressRuleSchema, { maxItems: limits.networkRules }),
 });
 export const AcceptRequestSchema = op("accept", { connection: count });
+/** Directories of the host, in the order of their numbers on the port of the shares. */
+export const ShareRequestSchema = op("share", {
+  shares: Type.Array(Type.Object({ path, read_only: Type.Boolean() }, strict), { maxItems: 32 }),
+});
 export const FreezeRequestSchema = op("freeze", {});
 export const ThawRequestSchema = op("thaw", {});
 export const SyncRequestSchema = op("sync", {});
@@ -99,6 +103,7 @@ export const AgentRequestSchema = Type.Union([
   ConnectRequestSchema,
   EgressRequestSchema,
   AcceptRequestSchema,
+  ShareRequestSchema,
   FreezeRequestSchema,
   ThawRequestSchema,
   SyncRequestSchema,

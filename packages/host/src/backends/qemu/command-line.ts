@@ -56,10 +56,20 @@ export function cpuModel(accel: Accelerator): string {
 }
 
 /** Names of the sockets in the sandbox's directory. */
-export const sockets = { qmp: "qmp.sock", agent: "agent.sock", console: "console.sock" } as const;
+export const sockets = {
+  qmp: "qmp.sock",
+  agent: "agent.sock",
+  console: "console.sock",
+  shares: "shares.sock",
+} as const;
 
-/** Name of the virtio-serial port and serials of the disks; the guest finds them by these (docs/channel.md). */
-export const guestNames = { port: "mvm.agent.0", image: "mvm-base", disk: "mvm-disk" } as const;
+/** Names of the virtio-serial ports and serials of the disks; the guest finds them by these (docs/channel.md). */
+export const guestNames = {
+  port: "mvm.agent.0",
+  shares: "mvm.shares.0",
+  image: "mvm-base",
+  disk: "mvm-disk",
+} as const;
 
 /**
  * The whole QEMU command line. Pure: everything that differs between hosts comes in as data.
@@ -133,12 +143,10 @@ function serial(): string[] {
     ...socket("console", sockets.console),
     ...["-serial", "chardev:console"],
     ...socket("agent", sockets.agent),
-    ...[
-      "-device",
-      "virtio-serial-device,max_ports=2",
-      "-device",
-      `virtserialport,chardev=agent,name=${guestNames.port},nr=1`,
-    ],
+    ...socket("shares", sockets.shares),
+    ...["-device", "virtio-serial-device,max_ports=3"],
+    ...["-device", `virtserialport,chardev=agent,name=${guestNames.port},nr=1`],
+    ...["-device", `virtserialport,chardev=shares,name=${guestNames.shares},nr=2`],
   ];
 }
 

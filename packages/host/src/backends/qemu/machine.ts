@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import type { Socket } from "node:net";
-import { deadline } from "@mvm/protocol";
+import { deadline, VmTransientError } from "@mvm/protocol";
 import type { Machine, MachineExit, MachineIdentity } from "../backend.js";
 import { abandonCapture, captureMachine } from "./capture.js";
 import { sockets } from "./command-line.js";
+import { connectWhenThere } from "./connect.js";
 import type { QemuProcess } from "./process.js";
 import { QmpClient } from "./qmp.js";
 
@@ -32,6 +33,7 @@ export class QemuMachine implements Machine {
   readonly #process: QemuProcess;
   readonly #directory: string;
   #monitor: Promise<QmpClient> | undefined;
+  #shares: Socket | undefined;
 
   constructor(parts: Parts) {
     this.identity = parts.identity;
@@ -67,6 +69,17 @@ export class QemuMachine implements Machine {
     return await captureMachine({ monitor, directory: this.#directory, target, memoryMb, disk: options.disk });
   }
 
+  async openShares(): Promise<Socket> {
+    const patience = deadline("restore", this.identity.accel);
+    const socket = await connectWhenThere(join(this.#directory, sockets.shares), patience, () => false);
+    if (socket === undefined) {
+      throw new VmTransientError({ message: `Cannot share directories: QEMU's socket for them is not there` });
+    }
+    this.#shares?.destroy();
+    this.#shares = socket;
+    return socket;
+  }
+
   async kill(): Promise<void> {
     await this.#process.kill();
     this.release();
@@ -75,6 +88,7 @@ export class QemuMachine implements Machine {
   release(): void {
     this.channel.destroy();
     this.console.destroy();
+    this.#shares?.destroy();
     void this.#monitor?.then(
       (monitor) => monitor.close(),
       () => undefined,

@@ -22,10 +22,11 @@ const value = (line: readonly string[], flag: string): string[] =>
   line.flatMap((word, at) => (line[at - 1] === flag ? [word] : []));
 
 describe("qemuCommandLine", () => {
-  it("gives the guest exactly two disks, one serial port, one console and one source of randomness", () => {
+  it("gives the guest exactly two disks, two serial ports, one console and one source of randomness", () => {
     const devices = value(qemuCommandLine(restore), "-device").map((device) => device.split(",")[0]);
     expect(devices).toEqual([
       "virtio-serial-device",
+      "virtserialport",
       "virtserialport",
       "virtio-blk-device",
       "virtio-blk-device",
