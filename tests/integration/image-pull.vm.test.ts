@@ -62,7 +62,10 @@ it("an image pulled by digest from a registry runs, as its configuration says", 
     "/bin/id": "/usr/bin/id",
   });
   const diffId = `sha256:${createHash("sha256").update(layer).digest("hex")}`;
-  const config = { Env: ["PATH=/opt/tools:/bin", "GREETING=hello"], WorkingDir: "/opt/tools", User: "4242:7" };
+  const config = {
+    ...{ Env: ["PATH=/opt/tools:/bin", "GREETING=hello"], WorkingDir: "/opt/tools", User: "4242:7" },
+    ...{ Entrypoint: ["sh", "-c"], Cmd: ['echo "itself: $GREETING $PWD"'] },
+  };
   const document_ = { os: "linux", architecture: "amd64", config, rootfs: { type: "layers", diff_ids: [diffId] } };
   const manifest = {
     schemaVersion: 2,
@@ -79,6 +82,8 @@ it("an image pulled by digest from a registry runs, as its configuration says", 
   const ran = await mvmctl("run", "--image", place, "--", "sh", "-c", 'echo "$GREETING $PWD $(id -u):$(id -g)"; show');
   expect(ran.stdout.toString(), ran.stderr.toString()).toContain("hello /opt/tools 4242:7\n");
   expect(ran.stdout.toString()).toContain("PATH=/opt/tools:/bin\n");
+  const itself = await mvmctl("run", "--image", "shell");
+  expect(itself.stdout.toString(), itself.stderr.toString()).toBe("itself: hello /opt/tools\n");
   const own = await mvmctl(
     "run",
     "--image",
