@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { Template } from "@mvm/sdk";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -6,7 +7,7 @@ import type { Loose } from "../support/api.js";
 import { flipByte } from "../support/bytes.js";
 import { restore, save, shell } from "../support/captures.js";
 import { cli, document } from "../support/cli.js";
-import { type DaemonProcess, startDaemon, stopped } from "../support/daemon.js";
+import { type DaemonProcess, eventually, startDaemon, stopped } from "../support/daemon.js";
 import { makeHome } from "../support/home.js";
 
 /** Two state roots stand for two hosts: they share neither keys nor snapshots. */
@@ -104,4 +105,28 @@ it("X-13 a template that was exported is what sandboxes start from elsewhere: no
   await there!.json("DELETE", `/v1/sandboxes/${created.sandbox.id}`);
   expect(readdirSync(join(to!, "templates"))).toEqual([own]);
   expect(statSync(join(to!, "templates", own, "ram")).ino, "nor made anew").toBe(ino);
+});
+
+it("X-13 a daemon that is killed in the middle of an import leaves nothing of it, and what was there is used", async () => {
+  const [from, to] = made.map(({ home }) => home);
+  const archive = readFileSync(join(from!, "template.tar"));
+  const key = readFileSync(join(from!, "keys", "snapshot-export.key.pub"), "utf8");
+  const templates = join(to!, "templates");
+  const before = readdirSync(templates);
+  const { socketPath } = daemons[1]!.api;
+  const path = `/v1/templates/import?key=${encodeURIComponent(key)}`;
+  const headers = { "content-type": "application/x-tar", "content-length": archive.length };
+  const sending = request({ socketPath, agent: false, method: "POST", path, headers });
+  const broken = new Promise((resolve) => sending.once("error", resolve).once("response", resolve));
+  sending.write(archive.subarray(0, archive.length / 2));
+  await eventually("it is being written", () => readdirSync(templates).some((name) => name.startsWith(".making-")));
+  await daemons[1]!.kill();
+  await broken;
+  expect(readdirSync(templates).length, "its half is there").toBeGreaterThan(before.length);
+  daemons[1] = await startDaemon(to!);
+  await eventually("it is swept", () => readdirSync(templates).join() === before.join());
+  const { info, lease } = await daemons[1].api.create();
+  expect(await shell(daemons[1].api, info.id, "echo runs")).toBe("runs");
+  lease.abort();
+  expect(readdirSync(templates)).toEqual(before);
 });
