@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ImageBuildRecipe } from "@mvm/protocol";
+import type { CommandFailed, ImageBuildRecipe } from "@mvm/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { makeAuthority, operatorNetwork, type Outside, serveHttps } from "../support/outside.js";
 import { makeRegistries } from "../support/registries.js";
@@ -70,6 +70,28 @@ it("a package of pip: built in a machine, pinned in the record, warm, and taken 
   const recent = builds.recent.filter((one: { name: string }) => one.name === "tiny");
   expect(recent.map((one: { digest: string }) => one.digest)).toEqual([first.digest, first.digest]);
 }, 300_000);
+
+it("a package of pip in a running sandbox: only where it may reach the index, with versions and receipts", async () => {
+  const allow = [{ host: "pypi.test", port: 443, protocol: "https" as const }];
+  const [closed, open] = await Promise.all([
+    scene.sandbox({ image: "python" }),
+    scene.sandbox({ image: "python", network: { default: "deny", allow }, env: { PYTHONPATH: "/home/user" } }),
+  ]);
+  const before = server.connections;
+  await expect(closed.packages.install(["tiny"])).rejects.toMatchObject({
+    ...{ name: "PolicyDenied", code: "NETWORK_DENIED", outcome: "not_started", context: { hosts: "pypi.test:443" } },
+  });
+  expect(server.connections).toBe(before);
+  // A module of the user's under the name of one that pip loads must not run as root.
+  await open.files.write("/home/user/optparse.py", "open('/tmp/loaded', 'w')");
+  const { installed, runs } = await open.packages.install(["TINY == 1.*"]);
+  expect(installed).toEqual([{ name: "tiny", version: "1.0", requested: true }]);
+  for (const { receipt } of runs) expect(existsSync(receipt ?? "none")).toBe(true);
+  expect(await text(open, "ls /tmp; python3 -c 'import tiny; print(tiny.origin)'")).toBe("a local index");
+  const failed = await open.packages.install(["tiny==7"]).catch((error: unknown) => error);
+  expect(failed).toMatchObject({ name: "CommandFailed", code: "COMMAND_FAILED", operation: "packages.install" });
+  expect((failed as CommandFailed).result.stderr).toContain("tiny==7");
+});
 
 const dockerfile = `
 ARG BASE=nothing

@@ -56,6 +56,8 @@ const hostDeadlines = {
   assetAnswer: 30_000,
   /** One image build. */
   imageBuild: 1_800_000,
+  /** One installation of packages in a sandbox that names no limit of its own. */
+  packageInstall: 600_000,
 } as const;
 
 /** Name of a deadline that scales with the accelerator. */

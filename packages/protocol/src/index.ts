@@ -16,6 +16,12 @@ export type {
   RunnerLine,
 } from "./api/code.js";
 export type {
+  PackageManagerName,
+  PackagesInstalledDocument,
+  PackagesRequest,
+  PackagesStreamEvent,
+} from "./api/packages.js";
+export type {
   CommandRequest,
   ProcessInfoDocument,
   RunRequest,

@@ -6,6 +6,7 @@ export * from "./agent/events.js";
 export * from "./agent/requests.js";
 export * from "./agent/session.js";
 export * from "./api/code.js";
+export * from "./api/packages.js";
 export * from "./api/commands.js";
 export * from "./api/errors.js";
 export * from "./api/events.js";

@@ -12,6 +12,7 @@ export type {
   TerminalSize,
 } from "@mvm/protocol";
 export * from "@mvm/protocol/errors";
+export { type InstalledPackage, type InstalledPackages, type InstallOptions, Packages } from "./packages/packages.js";
 export { type CodeContext, CodeContexts, type CreateContextOptions } from "./code/contexts.js";
 export type { CodeError, CodeOutput, CodeResult } from "./code/result.js";
 export type { RunCodeOptions } from "./code/run-code.js";

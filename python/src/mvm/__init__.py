@@ -3,6 +3,7 @@
 from mvm.aio.code import AsyncCodeContexts
 from mvm.aio.commands import AsyncCommands
 from mvm.aio.files import AsyncFiles
+from mvm.aio.packages import AsyncPackages
 from mvm.aio.ports import AsyncPortForward, AsyncPorts
 from mvm.aio.process import AsyncProcess
 from mvm.aio.sandbox import AsyncSandbox
@@ -17,6 +18,7 @@ from mvm.results.code_result import CodeContext, CodeError, CodeResult
 from mvm.results.command_result import CommandResult, CommandTimings, Isolation
 from mvm.results.file_change import FileChange
 from mvm.results.file_entry import FileEntry, Written
+from mvm.results.installed_packages import InstalledPackage, InstalledPackages, PackageRun
 from mvm.results.metrics import GuestMetrics, HostMetrics, SandboxMetrics
 from mvm.results.process_event import EndEvent, GapEvent, OutputEvent, ProcessEvent
 from mvm.results.sandbox_info import DestroyResult, LogLine, PortInfo, ProcessInfo, SandboxInfo
@@ -26,6 +28,7 @@ from mvm.secret_ref import SecretRef
 from mvm.sync.code import CodeContexts
 from mvm.sync.commands import Commands
 from mvm.sync.files import Files
+from mvm.sync.packages import Packages
 from mvm.sync.ports import PortForward, Ports
 from mvm.sync.process import Process
 from mvm.sync.sandbox import Sandbox
@@ -39,6 +42,7 @@ __all__ = [
     "AsyncCommands",
     "AsyncFileWatch",
     "AsyncFiles",
+    "AsyncPackages",
     "AsyncPortForward",
     "AsyncPorts",
     "AsyncProcess",
@@ -64,12 +68,16 @@ __all__ = [
     "GapEvent",
     "GuestMetrics",
     "HostMetrics",
+    "InstalledPackage",
+    "InstalledPackages",
     "Isolation",
     "LogLine",
     "Mount",
     "NetworkPolicy",
     "NetworkRule",
     "OutputEvent",
+    "PackageRun",
+    "Packages",
     "PortForward",
     "PortInfo",
     "Ports",

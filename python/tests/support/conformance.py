@@ -144,6 +144,9 @@ class Client:
     def code(self, sandbox: str, language: str, code: str, **options: Any) -> Any:
         return self._at(sandbox).run_code(language, code, **options)
 
+    def install(self, sandbox: str, packages: list[str], **options: Any) -> Any:
+        return self._at(sandbox).packages.install(packages, **options)
+
     def restore(self, snapshot: str, name: str | None = None) -> Any:
         return self._keep(self.api.restore(snapshot, name=name))
 

@@ -83,6 +83,16 @@ const verbs: Record<string, Verb> = {
     args: ["code", text(o["sandbox"]), ...flags(o, { language: "--language", context: "--context" })],
     stdin: text(o["code"]),
   }),
+  install: (o) => ({
+    args: [
+      "packages",
+      "install",
+      text(o["sandbox"]),
+      ...flags(o, { manager: "--manager" }),
+      "--",
+      ...argv(o["packages"]),
+    ],
+  }),
   restore: (o) => ({ args: ["snapshot", "restore", text(o["snapshot"]), ...flags(o, { name: "--name" })] }),
   fork: (o) => ({
     args: ["fork", text(o["sandbox"]), ...flags(o, { count: "--count" })],

@@ -102,6 +102,8 @@ export function typescriptSurface(home: string): Surface {
       (await Snapshot.import(String(file), { home, ...(name === undefined ? {} : { name: String(name) }) })).info,
     code: async ({ sandbox, language, code, ...o }) =>
       (await at(sandbox)).runCode(language as "python", String(code), renamed(o, camel) as Document),
+    install: async ({ sandbox, packages, ...o }) =>
+      (await at(sandbox)).packages.install(packages as string[], renamed(o, camel) as Document),
     restore: async ({ snapshot, name }) =>
       keep(await Sandbox.restore(String(snapshot), { home, ...(name === undefined ? {} : { name: String(name) }) })),
     fork: async ({ sandbox, count }) => (await (await at(sandbox)).fork({ count: Number(count) })).map(keep),

@@ -20,6 +20,9 @@ export const registry: Registry = {
     rm: verb(() => import("./fs/rm.js")),
     watch: verb(() => import("./fs/watch.js")),
   }),
+  packages: group("Install packages in a sandbox that runs", {
+    install: verb(() => import("./packages/install.js")),
+  }),
   cp: verb(() => import("./cp.js")),
   ports: group("Forward ports of this host into a sandbox", {
     forward: verb(() => import("./ports/forward.js")),

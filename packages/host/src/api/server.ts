@@ -15,6 +15,7 @@ import { imageRoutes } from "./images.js";
 import { lifecycleRoutes } from "./lifecycle.js";
 import { logRoutes } from "./logs.js";
 import { observeRoutes } from "./observe.js";
+import { packageRoutes } from "./packages.js";
 import { policyRoutes } from "./policy.js";
 import { portRoutes } from "./ports.js";
 import { poolRoutes } from "./pools.js";
@@ -43,6 +44,7 @@ const jsonRoutes = [
   processRoutes,
   processControlRoutes,
   codeRoutes,
+  packageRoutes,
   fileRoutes,
   fileWatchRoutes,
   portRoutes,

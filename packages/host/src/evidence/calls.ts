@@ -40,6 +40,8 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "POST /v1/sandboxes/:ref/code/contexts": { event: "code.context.create" },
   "DELETE /v1/sandboxes/:ref/code/contexts/:language/:context": { event: "code.context.remove", frees: true },
 
+  "POST /v1/sandboxes/:ref/packages": { event: "packages.install" },
+
   "PUT /v1/sandboxes/:ref/files/content": { event: "file.write" },
   "DELETE /v1/sandboxes/:ref/files": { event: "file.remove", frees: true },
   "POST /v1/sandboxes/:ref/files/mkdir": { event: "file.mkdir" },

@@ -42,6 +42,7 @@ const canStart: Readonly<Record<string, boolean>> = {
   "POST /v1/sandboxes/{ref}/ports": false,
   "POST /v1/sandboxes/{ref}/code": false,
   "POST /v1/sandboxes/{ref}/code/contexts": false,
+  "POST /v1/sandboxes/{ref}/packages": false,
   "POST /v1/images": false,
   "POST /v1/images/pull": false,
   "POST /v1/gc": false,

@@ -32,6 +32,6 @@ export function requireAllowed(
     rule: `packages.${first.manager}`,
     operation: "packages.install",
     outcome: "not_started",
-    context: { manager: first.manager, packages: names.slice(0, 20) },
+    context: { manager: first.manager, packages: names.slice(0, 20).join(", ") },
   });
 }

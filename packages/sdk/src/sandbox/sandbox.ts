@@ -5,6 +5,7 @@ import type { CodeResult } from "../code/result.js";
 import { runCode, type RunCodeOptions } from "../code/run-code.js";
 import { Commands } from "../commands/commands.js";
 import { Files } from "../files/files.js";
+import { Packages } from "../packages/packages.js";
 import { Ports } from "../ports/ports.js";
 import { type ForkOptions, forkSandbox } from "../snapshots/fork.js";
 import { type RestoreOptions, restoreSnapshot } from "../snapshots/restore.js";
@@ -44,6 +45,7 @@ export class Sandbox {
   /** Interpreters that keep their state: see {@link Sandbox.runCode}. */
   readonly contexts: CodeContexts;
   readonly files: Files;
+  readonly packages: Packages;
   readonly ports: Ports;
   /** The daemon it lives at. */
   readonly client: DaemonClient;
@@ -63,6 +65,7 @@ export class Sandbox {
     this.commands = recorded?.commands ?? new Commands(this.#target);
     this.contexts = new CodeContexts(this.#target);
     this.files = recorded?.files ?? new Files(this.#target);
+    this.packages = new Packages(this.#target);
     this.ports = recorded?.ports ?? new Ports(this.#target);
     if (lease !== null) endWithHandle(this, info.id, lease);
   }

@@ -16,6 +16,7 @@ from mvm.aio.files import AsyncFiles
 from mvm.aio.lease import AsyncLease
 from mvm.aio.logs import logs
 from mvm.aio.output import Output
+from mvm.aio.packages import AsyncPackages
 from mvm.aio.ports import AsyncPorts
 from mvm.aio.recorded import AsyncRecordedSandbox, record_sandbox
 from mvm.aio.snapshot import AsyncSnapshot, save
@@ -71,6 +72,7 @@ class AsyncSandbox:
         self.commands = recorded.commands if recorded else AsyncCommands(self._target)
         self.contexts = AsyncCodeContexts(self._target)
         self.files = recorded.files if recorded else AsyncFiles(self._target)
+        self.packages = AsyncPackages(self._target)
         self.ports = recorded.ports if recorded else AsyncPorts(self._target)
         if lease is not None:
             weakref.finalize(self, lease.forget).atexit = False

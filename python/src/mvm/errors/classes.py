@@ -36,7 +36,7 @@ class PolicyDenied(SandboxError):
 
 
 class PackageNotAllowedError(PolicyDenied):
-    """A package is not on the list of those an image may be built from."""
+    """A package, or one it depends on, is not on the list of those that may be installed in a sandbox or an image."""
 
     default_code: ClassVar[str] = "PACKAGE_NOT_ALLOWED"
 

@@ -198,7 +198,7 @@ error_table: dict[str, ErrorRow] = {
         boundary="policy",
         retry="never",
         outcome="not_started",
-        hint="Add the package to the operator's allow-list, or build without it",
+        hint="Add the package to the operator's allow-list, or do without it",
     ),
     "SANDBOX_NOT_FOUND": ErrorRow(
         error_class="SandboxUnavailable",

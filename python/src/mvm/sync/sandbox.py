@@ -35,6 +35,7 @@ from mvm.sync.files import Files
 from mvm.sync.lease import Lease
 from mvm.sync.logs import logs
 from mvm.sync.output import Output
+from mvm.sync.packages import Packages
 from mvm.sync.ports import Ports
 from mvm.sync.recorded import RecordedSandbox, record_sandbox
 from mvm.sync.snapshot import Snapshot, save
@@ -72,6 +73,7 @@ class Sandbox:
         self.commands = recorded.commands if recorded else Commands(self._target)
         self.contexts = CodeContexts(self._target)
         self.files = recorded.files if recorded else Files(self._target)
+        self.packages = Packages(self._target)
         self.ports = recorded.ports if recorded else Ports(self._target)
         if lease is not None:
             weakref.finalize(self, lease.forget).atexit = False

@@ -20,7 +20,7 @@ import type { Progress } from "../../backends/backend.js";
 import type { Services } from "../../sandboxes/services.js";
 import { BuildMachine } from "./machine.js";
 import { packRoot } from "./pack.js";
-import { type PackageSources, packageSources } from "./package-sources.js";
+import { type PackageSources, packageSources } from "../../packages/package-sources.js";
 import { installedPackages } from "./inventory.js";
 import { resolveBuild, type ResolvedBuild } from "./resolve.js";
 import { runSteps } from "./run-steps.js";

@@ -1,31 +1,19 @@
-import type { Readable } from "node:stream";
-import { BuildError, type CreateRequest, deadline, limits, type NetworkPolicyDocument } from "@mvm/protocol";
+import {
+  BuildError,
+  type CommandResult,
+  type CreateRequest,
+  deadline,
+  type NetworkPolicyDocument,
+} from "@mvm/protocol";
 import { admit } from "../../admission/admit.js";
 import type { Progress } from "../../backends/backend.js";
-import { startCommand } from "../../commands/exec.js";
-import { commandSpec } from "../../commands/spec.js";
 import { readFile } from "../../files/read.js";
-import { writeFile } from "../../files/write.js";
+import { GuestCommands } from "../../packages/guest-commands.js";
 import { gatherFacts } from "../../sandboxes/admission-facts.js";
 import { createSandbox } from "../../sandboxes/create.js";
 import { destroySandbox } from "../../sandboxes/destroy.js";
-import type { Live, Sandbox } from "../../sandboxes/sandbox.js";
+import type { Sandbox } from "../../sandboxes/sandbox.js";
 import type { Services } from "../../sandboxes/services.js";
-import { requireLive } from "../../sandboxes/state.js";
-
-/** What a command of a build runs as and with. */
-export interface BuildCommand {
-  readonly argv: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  /** Default: `/`. */
-  readonly cwd?: string;
-  /** Default: `root`. */
-  readonly user?: string;
-  /** Written to its input. */
-  readonly input?: Readable;
-  /** Its output as it comes, both streams. */
-  readonly onOutput?: (text: Buffer) => void;
-}
 
 export interface BuildMachineOptions {
   /** Name the result will have: the machine carries it as a tag. */
@@ -37,19 +25,15 @@ export interface BuildMachineOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Lines of output an error carries. */
-const shownLines = 15;
-
 /**
  * The machine a build runs in: an ordinary sandbox, admitted by policy like any other, with no way out but what the build
  * names. It holds no secret and ends with the build, or with the daemon.
  */
-export class BuildMachine {
-  private constructor(
-    private readonly services: Services,
-    private readonly sandbox: Sandbox,
-    private readonly signal: AbortSignal,
-  ) {}
+export class BuildMachine extends GuestCommands {
+  private constructor(services: Services, sandbox: Sandbox, signal: AbortSignal) {
+    const timeLeft = (): number => deadline("imageBuild");
+    super(services, sandbox, { signal, timeLeft, failed: buildFailed, what: "build in" });
+  }
 
   /** @throws {PolicyDenied} and whatever keeps a sandbox from starting */
   static async open(services: Services, options: BuildMachineOptions): Promise<BuildMachine> {
@@ -70,70 +54,6 @@ export class BuildMachine {
 
   get imageDigest(): string {
     return this.sandbox.image.digest;
-  }
-
-  get live(): Live {
-    return requireLive(this.sandbox, "build in");
-  }
-
-  /** Runs a command to its end. Returns its stdout, at most 16 MiB of it. @throws {BuildError} it did not exit with 0 */
-  async run(command: BuildCommand, what: string): Promise<string> {
-    const ended = await this.exec(command);
-    if (ended.exitCode === 0) return ended.stdout;
-    const said = `${ended.stdout}\n${ended.stderr}`.split("\n").filter((line) => line.trim() !== "");
-    const how = ended.timedOut ? "it took too long" : `exit code ${ended.exitCode ?? ended.signal}`;
-    throw new BuildError({
-      message: [`Cannot finish ${what}: ${how}`, ...said.slice(-shownLines)].join("\n"),
-      hint: "Its output says why; nothing of this build is kept",
-      operation: "images.build",
-    });
-  }
-
-  async exec(command: BuildCommand): Promise<{
-    exitCode: number | null;
-    signal: string | null;
-    timedOut: boolean;
-    stdout: string;
-    stderr: string;
-  }> {
-    this.signal.throwIfAborted();
-    const spec = commandSpec({
-      argv: [...command.argv],
-      env: { ...command.env },
-      cwd: command.cwd ?? "/",
-      user: command.user ?? "root",
-      stdin: command.input === undefined ? "none" : "pipe",
-      timeout_ms: deadline("imageBuild"),
-      max_output_bytes: limits.outputMaxBytes,
-    });
-    const before = { began: performance.now(), createMs: null, start: null };
-    const { onOutput } = command;
-    const process = await startCommand(this.services, this.sandbox, spec, before, ({ data }) =>
-      onOutput?.(Buffer.from(data)),
-    );
-    const cancel = (): void => process.cancel();
-    this.signal.addEventListener("abort", cancel, { once: true });
-    try {
-      if (command.input !== undefined) {
-        // A command that ends without reading its input says why by its exit code.
-        const fed = (async () => {
-          for await (const chunk of command.input as AsyncIterable<Buffer>) await process.write(chunk);
-          process.closeStdin();
-        })().catch(() => command.input?.destroy());
-        void fed;
-      }
-      const result = await process.result;
-      this.signal.throwIfAborted();
-      return result;
-    } finally {
-      command.input?.destroy();
-      this.signal.removeEventListener("abort", cancel);
-    }
-  }
-
-  async put(path: string, body: AsyncIterable<unknown>, mode: number): Promise<void> {
-    this.signal.throwIfAborted();
-    await writeFile(this.live, { path, mode, body });
   }
 
   /**
@@ -195,4 +115,17 @@ export class BuildMachine {
       this.services.log.error({ sandbox: this.sandbox.id, err: (error as Error).message }, "build machine is left"),
     );
   }
+}
+
+/** Lines of output an error carries. */
+const shownLines = 15;
+
+function buildFailed(what: string, ended: CommandResult): BuildError {
+  const said = `${ended.stdout}\n${ended.stderr}`.split("\n").filter((line) => line.trim() !== "");
+  const how = ended.timedOut ? "it took too long" : `exit code ${ended.exitCode}`;
+  return new BuildError({
+    message: [`Cannot finish ${what}: ${how}`, ...said.slice(-shownLines)].join("\n"),
+    hint: "Its output says why; nothing of this build is kept",
+    operation: "images.build",
+  });
 }

@@ -19,7 +19,7 @@ import {
 import { type ImageBuildRecipe, InvalidArgumentError, type NetworkPolicyDocument } from "@mvm/protocol";
 import type { Services } from "../../sandboxes/services.js";
 import type { BuildOptions } from "./build.js";
-import type { PackageSources } from "./package-sources.js";
+import type { PackageSources } from "../../packages/package-sources.js";
 
 /** A build whose every input is known and lies still: nothing has run yet. */
 export interface ResolvedBuild {

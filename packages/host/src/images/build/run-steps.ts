@@ -3,7 +3,8 @@ import { appendFile } from "node:fs/promises";
 import type { BuildStep } from "@mvm/images";
 import type { Progress } from "../../backends/backend.js";
 import type { BuildMachine } from "./machine.js";
-import { installPackages, type PackageSources } from "./install.js";
+import { installPackages } from "../../packages/installers.js";
+import type { PackageSources } from "../../packages/package-sources.js";
 
 /** Where sources of a copy wait inside the machine; never part of the image. */
 const stage = "/tmp/mvm-stage";

@@ -132,8 +132,9 @@ export const sandboxErrors = {
     outcome: "not_started",
     exit: 77,
     http: 403,
-    meaning: "A package is not on the list of those an image may be built from.",
-    hint: "Add the package to the operator's allow-list, or build without it",
+    meaning:
+      "A package, or one it depends on, is not on the list of those that may be installed in a sandbox or an image.",
+    hint: "Add the package to the operator's allow-list, or do without it",
   },
   SANDBOX_NOT_FOUND: {
     class: "SandboxUnavailable",

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { canonicalName, packageManagers, type AllowList, type PackageManager } from "@mvm/images";
 import { type NetworkRule, PolicyDenied } from "@mvm/protocol";
 import { parseMessage } from "@mvm/protocol/frames";
-import { operatorFile } from "../../egress/operator-file.js";
+import { operatorFile } from "../egress/operator-file.js";
 import { knownPackages } from "./known-packages.js";
 
 /** Where packages come from on this host, and which may be installed. */

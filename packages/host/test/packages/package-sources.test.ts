@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { isAllowed } from "@mvm/images";
 import { PolicyDenied } from "@mvm/protocol";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { modulesOf } from "../../src/images/build/install.js";
-import { packageSources, parseSources } from "../../src/images/build/package-sources.js";
+import { modulesOf } from "../../src/packages/installers.js";
+import { packageSources, parseSources } from "../../src/packages/package-sources.js";
 
 let directory: string;
 const sources = () => packageSources(directory, join(directory, "none"));

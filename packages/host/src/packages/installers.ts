@@ -1,10 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { canonicalName, type PackageManager, requireAllowed } from "@mvm/images";
-import type { BuildMachine } from "./machine.js";
+import type { GuestCommands, GuestOutput } from "./guest-commands.js";
 import type { PackageSources } from "./package-sources.js";
-
-export type { PackageSources } from "./package-sources.js";
 
 export interface Installed {
   readonly manager: PackageManager;
@@ -19,19 +17,17 @@ export interface PackageOrder {
   readonly specs: readonly string[];
 }
 
-type OnOutput = (text: Buffer) => void;
-
 /**
  * Installs packages inside a machine. What they depend on is settled first, without running anything of theirs, and has to be
  * on the list as well. Returns every package that was settled on, with its version.
  * @throws {PackageNotAllowedError} a dependency is not on the list; nothing was installed
- * @throws {BuildError} the manager says no
+ * @throws {BuildError | CommandFailed} the manager says no
  */
 export async function installPackages(
-  machine: BuildMachine,
+  machine: GuestCommands,
   { manager, specs }: PackageOrder,
   sources: PackageSources,
-  onOutput?: OnOutput,
+  onOutput?: GuestOutput,
 ): Promise<Installed[]> {
   const id = randomBytes(8).toString("hex");
   const env: Record<string, string> = {};
@@ -59,12 +55,22 @@ interface Order {
 
 /** Wheels only: building from source would run the package's code to find out what it is. */
 async function installWheels(
-  machine: BuildMachine,
+  machine: GuestCommands,
   { directory, index, specs, env }: Order,
   sources: PackageSources,
-  onOutput?: OnOutput,
+  onOutput?: GuestOutput,
 ): Promise<Installed[]> {
-  const pip = ["python3", "-m", "pip", "--isolated", "--no-input", "--disable-pip-version-check", "--no-cache-dir"];
+  // `-I`: it runs as root, so no module of the user, the environment or the directory is loaded.
+  const pip = [
+    "python3",
+    "-I",
+    "-m",
+    "pip",
+    "--isolated",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--no-cache-dir",
+  ];
   const output = onOutput === undefined ? {} : { onOutput };
   // An option of pip's `--isolated` leaves the environment out, so the certificate is given as an option.
   const cert = env["PIP_CERT"] === undefined ? [] : ["--cert", env["PIP_CERT"]];
@@ -80,7 +86,7 @@ async function installWheels(
   const wheels = files.map((file) => `${directory}/${file}`);
   const install = [...pip, "install", "--no-index", "--no-deps", "--no-compile", "--root-user-action=ignore"];
   await machine.run({ argv: [...install, "--", ...wheels], ...output }, "pip install");
-  await machine.run({ argv: ["python3", "-c", compileSite] }, "compiling");
+  await machine.run({ argv: ["python3", "-I", "-c", compileSite] }, "compiling");
   return settled;
 }
 
@@ -91,10 +97,10 @@ compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, invalidation_mode
 
 /** Without their scripts: a package runs when somebody loads it, and not before. In the user's home, as npm does it. */
 async function installModules(
-  machine: BuildMachine,
+  machine: GuestCommands,
   { directory, index, specs, env }: Order,
   sources: PackageSources,
-  onOutput?: OnOutput,
+  onOutput?: GuestOutput,
 ): Promise<Installed[]> {
   const flags = [
     ...["--ignore-scripts", "--no-audit", "--no-fund", "--update-notifier=false", "--logs-max=0"],
