@@ -12,6 +12,7 @@ import mvm
 _OURS = (
     *(mvm.AsyncSandbox, mvm.AsyncCommands, mvm.AsyncFiles, mvm.AsyncProcess),
     *(mvm.AsyncPorts, mvm.AsyncPortForward, mvm.AsyncSnapshot, mvm.AsyncFileWatch, mvm.AsyncCodeContexts),
+    mvm.AsyncPackages,
 )
 
 
