@@ -130,6 +130,22 @@ describe("everything else fails fast", () => {
     );
     expect(lines).toContainEqual(expect.objectContaining({ event: "egress.refused", host: "api.test", port: 8443 }));
   });
+
+  it("what was denied is in the audit log, once for each kind", async () => {
+    for (let n = 0; n < 3; n++) await sh(sandbox, "timeout 20 curl -sS https://denied.test/");
+    const { code, stdout } = await cli(["audit", "tail", "-n", "500", "--json"], { home: scene.home });
+    expect(code).toBe(0);
+    const denied = stdout
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { event: string; sandbox_id: string; data: object })
+      .filter((entry) => entry.event === "egress.denied" && entry.sandbox_id === sandbox.id)
+      .map(({ data }) => data);
+    const denial = { host: "denied.test", port: null, reason: "no_rule", by: "guest" };
+    expect(denied.filter((data) => "host" in data && data.host === "denied.test")).toEqual([denial]);
+    expect((await cli(["audit", "verify"], { home: scene.home })).code).toBe(0);
+  });
 });
 
 describe("surfaces", () => {

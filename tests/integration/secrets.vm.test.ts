@@ -59,6 +59,19 @@ it("curl posts a body, and the server alone sees the value", async () => {
   expect(seen.splice(0)).toEqual([`api.test Basic ${Buffer.from(`me:${value}`).toString("base64")}`]);
 });
 
+it("the use of a secret is in the audit log, once for its host, without its value", async () => {
+  expect(await asked(sandbox)).toEqual(substituted);
+  const { stdout } = await cli(["audit", "tail", "-n", "500", "--json"], { home: scene.home });
+  expect(stdout.toString()).not.toContain(value);
+  const used = stdout
+    .toString()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { event: string; sandbox_id: string; data: object })
+    .filter((entry) => entry.event === "secret.used" && entry.sandbox_id === sandbox.id);
+  expect(used.map(({ data }) => data)).toEqual([{ secret: "api-key", host: "api.test" }]);
+});
+
 it("Python believes the sandbox's authority, with and without its variables", async () => {
   const script = [
     "import os, sys, urllib.request as u",

@@ -24,6 +24,8 @@ export type RefusalReason =
   | "guest_tls"
   /** The value of a secret cannot be had any more: it was removed, or bound to other hosts. */
   | "secret_unavailable"
+  /** That a secret is used cannot be recorded, so it is not. */
+  | "audit_unavailable"
   /** The policy changed while the connection was open. */
   | "policy_changed";
 

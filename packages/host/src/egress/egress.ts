@@ -34,6 +34,8 @@ export interface EgressOptions {
   readonly policy: NetworkPolicyDocument;
   /** What the sandbox's secrets mean for it, now; undefined: it has none. */
   readonly substitution?: () => Substitution | undefined;
+  /** Asked before the value of a secret is sent to a host, once for each connection. When it rejects nothing is sent. */
+  readonly mayUse: (secret: string, host: string) => Promise<void>;
   /** Called once for every decision, in their order. Must not throw. */
   readonly onDecision: (decision: EgressDecision) => void;
 }
@@ -183,6 +185,7 @@ export class Egress {
       this.#options.onDecision({ decision: "secret", host, port, secret, sent });
     return {
       ...{ trust, authorities, onSecret },
+      mayUse: (secret) => this.#options.mayUse(secret, host),
       bound: (name) => substitution.bound(name),
       contextFor: (name) => substitution.contextFor(name),
       substitute: (...given) => substitution.substitute(...given),

@@ -4,7 +4,7 @@ import { type Duplex, Transform } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { RedactedStream } from "../logs/redact.js";
 import { Refusal } from "./decision.js";
-import { rewriteRequest } from "./rewrite.js";
+import { type Rewritten, rewriteRequest } from "./rewrite.js";
 import type { Substituting } from "./substituting.js";
 
 /** Of the head of a request or answer. */
@@ -20,6 +20,10 @@ export class HttpRelay {
   readonly #told = new Set<string>();
   #program: TLSSocket | undefined;
   #fail: (error: unknown) => void = () => undefined;
+  /** Secrets whose use by this connection is recorded. */
+  readonly #recorded = new Set<string>();
+  /** Requests go out in the order they came in. */
+  #turn: Promise<void> = Promise.resolve();
   #underWay = 0;
   #over = false;
 
@@ -68,20 +72,40 @@ export class HttpRelay {
   }
 
   #guarded(incoming: IncomingMessage, response: ServerResponse, more?: (outgoing: ClientRequest) => void): void {
-    try {
-      const outgoing = this.#exchange(incoming, response);
-      more?.(outgoing);
-      outgoing.flushHeaders();
-    } catch (error) {
-      this.#fail(error);
+    this.#turn = this.#turn
+      .then(async () => {
+        const rewritten = await this.#rewritten(incoming);
+        // The program may have gone meanwhile.
+        if (response.closed) return;
+        const outgoing = this.#exchange(incoming, response, rewritten);
+        more?.(outgoing);
+        outgoing.flushHeaders();
+      })
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  /** The request as it goes out, once the use of every secret in it is recorded. */
+  async #rewritten(incoming: IncomingMessage): Promise<Rewritten> {
+    const { host } = this.to;
+    for (;;) {
+      const rewritten = rewriteRequest(incoming, this.to, (name, text) =>
+        this.substituting.substitute(host, name, text),
+      );
+      const unrecorded = [...rewritten.sent].filter((secret) => !this.#recorded.has(secret));
+      if (unrecorded.length === 0) return rewritten;
+      try {
+        await Promise.all(unrecorded.map((secret) => this.substituting.mayUse(secret)));
+      } catch {
+        throw new Refusal("audit_unavailable");
+      }
+      // Written down takes a while, in which a secret may have been removed: what goes out is made of what is there then.
+      for (const secret of unrecorded) this.#recorded.add(secret);
     }
   }
 
-  #exchange(incoming: IncomingMessage, response: ServerResponse): ClientRequest {
+  #exchange(incoming: IncomingMessage, response: ServerResponse, rewritten: Rewritten): ClientRequest {
     const { host, port } = this.to;
-    const { headers, sent, kept } = rewriteRequest(incoming, this.to, (name, text) =>
-      this.substituting.substitute(host, name, text),
-    );
+    const { headers, sent, kept } = rewritten;
     for (const secret of sent) this.#tell(secret, true);
     for (const secret of kept) this.#tell(secret, false);
     const outgoing = request({

@@ -11,6 +11,8 @@ export interface Substituting extends Substitution {
   readonly trust: ServerTrust;
   /** Authorities of the operator's, PEM. */
   readonly authorities: readonly string[];
+  /** Asked before a value is sent, once for each secret and connection. When it rejects nothing is sent. */
+  readonly mayUse: (secret: string) => Promise<void>;
   /** Called before a value is sent, and when a placeholder stays one: once for each secret and connection. */
   readonly onSecret: (secret: string, sent: boolean) => void;
 }

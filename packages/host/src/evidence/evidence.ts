@@ -12,6 +12,7 @@ import {
 import { SandboxDependencyError } from "@mvm/protocol";
 import type { Logger } from "../observe/log.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
+import { EgressRecord } from "./egress-record.js";
 
 /** What an entry is about. Data holds ids, hashes, counts and names of states only. */
 export type About = Pick<EntryFacts, "sandboxId" | "runId" | "data"> & {
@@ -39,6 +40,7 @@ export class Evidence {
   readonly tenant = defaultTenant;
   private readonly actor = { uid: process.geteuid?.() ?? -1, pid: process.pid };
   private readonly pending = new Set<Promise<unknown>>();
+  private readonly waysOut = new Map<Sandbox, EgressRecord>();
 
   private constructor(
     private readonly audit: AuditLog | null,
@@ -109,9 +111,14 @@ export class Evidence {
       (error: unknown) =>
         this.log.error({ event, err: (error as Error).message }, "an entry is missing in the audit log"),
     );
+    this.keep(work);
+    return work;
+  }
+
+  /** It is waited for before the log is closed. */
+  private keep(work: Promise<void>): void {
     this.pending.add(work);
     void work.finally(() => this.pending.delete(work));
-    return work;
   }
 
   /** How far the history is. @throws {SandboxDependencyError} code AUDIT_UNAVAILABLE: it cannot be written */
@@ -125,13 +132,28 @@ export class Evidence {
   /** Records how a sandbox ends, whoever ends it. */
   watch(sandbox: Sandbox): void {
     sandbox.events.once("ended", (state, reason) => {
+      const flushed = this.waysOut.get(sandbox)?.flush();
+      this.waysOut.delete(sandbox);
+      if (flushed !== undefined) this.keep(flushed);
       void this.note("sandbox.ended", { tenant: sandbox.plan.tenant, sandboxId: sandbox.id, data: { state, reason } });
     });
+  }
+
+  /** What a sandbox's way out leaves in its tenant's chain, for as long as the sandbox is there. */
+  wayOut(sandbox: Sandbox): EgressRecord {
+    let found = this.waysOut.get(sandbox);
+    if (found === undefined) {
+      const about = { tenant: sandbox.plan.tenant, sandboxId: sandbox.id };
+      found = new EgressRecord({ record: (event, facts) => this.record(event, facts), about, log: this.log });
+      this.waysOut.set(sandbox, found);
+    }
+    return found;
   }
 
   async close(): Promise<void> {
     // Commands that were cut off by the end of the daemon say so on their next turn.
     await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all([...this.waysOut.values()].map((wayOut) => wayOut.flush()));
     await Promise.all(this.pending);
     await this.audit?.close();
   }

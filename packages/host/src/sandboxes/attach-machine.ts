@@ -38,13 +38,19 @@ export function attachMachine(
     machineExited: machine.exited,
     resume: { ...resumeFieldsOf(sandbox, env), adopted },
   });
+  const wayOut = services.evidence.wayOut(sandbox);
   const egress = new Egress({
     host: services.egress,
     session,
     accel: machine.identity.accel,
     policy: sandbox.network,
     substitution: () => sandbox.secrets ?? undefined,
-    onDecision: ({ decision, ...facts }) => sandbox.logs.event(`egress.${decision}`, facts),
+    mayUse: (secret, to) => wayOut.use(secret, to),
+    onDecision: (made) => {
+      const { decision, ...facts } = made;
+      sandbox.logs.event(`egress.${decision}`, facts);
+      wayOut.decided(made);
+    },
   });
   const live = { machine, session, egress };
   sandbox.live = live;

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { openAgentSession } from "../../src/agent/session.js";
-import { Egress, type EgressHost } from "../../src/egress/egress.js";
+import { Egress, type EgressHost, type EgressOptions } from "../../src/egress/egress.js";
 import type { EgressDecision } from "../../src/egress/decision.js";
 import { OperatorFile } from "../../src/egress/operator-file.js";
 import { Names } from "../../src/egress/resolve.js";
@@ -45,6 +45,7 @@ export async function scene(
   policy: NetworkPolicyDocument,
   operator: { overrides?: Record<string, string>; resolvers?: string[]; authorities?: string[] } = {},
   substitution?: Substitution,
+  mayUse: EgressOptions["mayUse"] = () => Promise.resolve(),
 ): Promise<Scene> {
   const home = temporaryHome();
   mkdirSync(join(home, "policy"));
@@ -91,7 +92,8 @@ export async function scene(
   const network = new OperatorFile(home, createLog({ write: () => undefined }), home);
   const host = { operator: network, names: new Names(), trust: new ServerTrust() };
   const onDecision = (one: EgressDecision) => void decisions.push(one);
-  const egress = new Egress({ host, session, accel: "kvm", policy, substitution: () => substitution, onDecision });
+  const options = { host, session, accel: "kvm" as const, policy, mayUse, onDecision };
+  const egress = new Egress({ ...options, substitution: () => substitution });
   await egress.announce();
   let connections = 0;
   return {

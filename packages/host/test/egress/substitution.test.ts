@@ -29,10 +29,11 @@ interface Options {
   readonly onUpgrade?: (request: IncomingMessage, socket: Socket) => void;
   readonly certificate?: Outsider;
   readonly header?: string;
+  readonly mayUse?: () => Promise<void>;
 }
 
 /** A real store, a real server, and a program of the guest that speaks TLS through the channel. */
-async function stage({ listener, onUpgrade, certificate = outsider, header }: Options = {}) {
+async function stage({ listener, onUpgrade, certificate = outsider, header, mayUse }: Options = {}) {
   const heads: { method: string; url: string; headers: string[]; body: string; trailers: string[] }[] = [];
   const server = createServer({ key: certificate.key, cert: certificate.cert }, async (request, response) => {
     const head = {
@@ -76,6 +77,7 @@ async function stage({ listener, onUpgrade, certificate = outsider, header }: Op
       authorities: [outsider.ca],
     },
     secrets,
+    mayUse,
   );
   const program = async (name = host, ca = authority.certificate, ALPNProtocols = ["http/1.1"]) => {
     const carried = made.knock(name, 443);
@@ -348,4 +350,38 @@ test("K-15 the next request uses what is stored then; of a removed secret there 
   await settles(() => carried.ended, "reset");
   expect(heads).toHaveLength(2);
   expect(cuts(decisions)).toEqual(["secret_unavailable"]);
+});
+
+test("nothing goes out before the use of a secret is recorded, and then in the order it came in", async () => {
+  let recorded: (() => void) | undefined;
+  const mayUse = () => new Promise<void>((resolve) => (recorded = resolve));
+  const { heads, program, placeholder, decisions } = await stage({ mayUse });
+  const { tls } = await program();
+  const first = get([`Authorization: Bearer ${placeholder}`], "X-Nth: first");
+  const all = answerTo(tls, first + get([], "Connection: close"));
+  await settles(() => recorded !== undefined, true);
+  expect(heads).toEqual([]);
+  expect(decisions.some(({ decision }) => decision === "secret")).toBe(false);
+  recorded!();
+  await all;
+  expect(heads.map(({ headers }) => headers.includes(`Bearer ${value}`))).toEqual([true, false]);
+});
+
+test("a secret whose use cannot be recorded is not sent, and the connection ends for that reason", async () => {
+  const { heads, program, placeholder, decisions } = await stage({ mayUse: () => Promise.reject(new Error("full")) });
+  const { carried, tls } = await program();
+  await answerTo(tls, get([`Authorization: Bearer ${placeholder}`]));
+  await settles(() => carried.ended, "reset");
+  expect(heads).toEqual([]);
+  await settles(() => cuts(decisions), ["audit_unavailable"]);
+});
+
+test("a secret that was removed while its use was recorded is not sent", async () => {
+  let remove = (): void => undefined;
+  const made = await stage({ mayUse: async () => remove() });
+  remove = () => void made.store.remove("key");
+  const { tls } = await made.program();
+  await answerTo(tls, get([`Authorization: Bearer ${made.placeholder}`]));
+  expect(made.heads).toEqual([]);
+  await settles(() => cuts(made.decisions), ["secret_unavailable"]);
 });
