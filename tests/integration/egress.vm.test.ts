@@ -131,20 +131,26 @@ describe("everything else fails fast", () => {
     expect(lines).toContainEqual(expect.objectContaining({ event: "egress.refused", host: "api.test", port: 8443 }));
   });
 
-  it("what was denied is in the audit log, once for each kind", async () => {
-    for (let n = 0; n < 3; n++) await sh(sandbox, "timeout 20 curl -sS https://denied.test/");
-    const { code, stdout } = await cli(["audit", "tail", "-n", "500", "--json"], { home: scene.home });
-    expect(code).toBe(0);
-    const denied = stdout
-      .toString()
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as { event: string; sandbox_id: string; data: object })
-      .filter((entry) => entry.event === "egress.denied" && entry.sandbox_id === sandbox.id)
-      .map(({ data }) => data);
-    const denial = { host: "denied.test", port: null, reason: "no_rule", by: "guest" };
-    expect(denied.filter((data) => "host" in data && data.host === "denied.test")).toEqual([denial]);
-    expect((await cli(["audit", "verify"], { home: scene.home })).code).toBe(0);
+  it("what was denied is in its tenant's audit log: the first at once, the others as a count at its end", async () => {
+    const own = await scene.sandbox({ network: policy, tenant: "acme" });
+    for (let n = 0; n < 3; n++) await sh(own, "timeout 20 curl -sS http://api.test:443/");
+    const entries = async () => {
+      const { stdout } = await cli(["audit", "tail", "-n", "500", "--json", "--tenant", "acme"], { home: scene.home });
+      return stdout
+        .toString()
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { event: string; sandbox_id: string; data: object })
+        .filter((entry) => entry.sandbox_id === own.id && /^(egress|sandbox\.ended)/.test(entry.event));
+    };
+    const denial = { host: "api.test", port: 443, reason: "not_tls", by: "host" };
+    expect((await entries()).map(({ event, data }) => [event, data])).toEqual([["egress.denied", denial]]);
+    await own.destroy();
+    await until("its end is recorded", async () => (await entries()).length === 3);
+    const [, summary, ended] = await entries();
+    expect(summary).toMatchObject({ event: "egress.denied.summary", data: { repeated: [{ ...denial, count: 2 }] } });
+    expect(ended).toMatchObject({ event: "sandbox.ended" });
+    expect((await cli(["audit", "verify", "--tenant", "acme"], { home: scene.home })).code).toBe(0);
   });
 });
 
