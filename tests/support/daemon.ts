@@ -113,9 +113,20 @@ function cwd(pid: string): string {
 
 /** Whether a process runs; a zombie does not. */
 export function isLive(pid: number): boolean {
-  const stat = read(String(pid), "stat");
-  const state = stat.slice(stat.lastIndexOf(")") + 2)[0];
-  return state !== undefined && state !== "Z" && state !== "X";
+  // The first thread of a killed process can be a zombie while others still hold its sockets open.
+  return threads(pid).some((thread) => {
+    const stat = read(`${pid}/task/${thread}`, "stat");
+    const state = stat.slice(stat.lastIndexOf(")") + 2)[0];
+    return state !== undefined && state !== "Z" && state !== "X";
+  });
+}
+
+function threads(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 /** Waits until something holds. Generous: it only has to tell a slow host from a hang. */
