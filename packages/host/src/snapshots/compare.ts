@@ -1,12 +1,14 @@
 import { BackendUnsupported, SnapshotMismatchError, type Compatibility } from "@mvm/protocol";
+import { sameClockRate } from "../backends/clock-rate.js";
 
-const words: { readonly [K in keyof Compatibility]: string } = {
+const words: { readonly [K in keyof Required<Compatibility>]: string } = {
   format: "the format of snapshots",
   backend: "the backend",
   accel: "the accelerator",
   qemu_version: "QEMU's version",
   cpu_model: "the CPU model",
   host_cpu: "the host's processor",
+  tsc_khz: "the frequency of the host's time stamp counter",
   topology_sha256: "the machine's devices",
   cpu: "the number of CPUs",
   memory_mb: "the memory size",
@@ -28,6 +30,7 @@ const ofTheHost: ReadonlySet<keyof Compatibility> = new Set([
   "qemu_version",
   "cpu_model",
   "host_cpu",
+  "tsc_khz",
   "topology_sha256",
 ]);
 
@@ -39,6 +42,7 @@ const ofTheHost: ReadonlySet<keyof Compatibility> = new Set([
 export function requireCompatible(what: string, captured: Compatibility, here: Compatibility): void {
   for (const key of Object.keys(words) as (keyof Compatibility)[]) {
     if (ignored.has(key) || captured[key] === here[key]) continue;
+    if (key === "tsc_khz" && sameClockRate(captured.tsc_khz, here.tsc_khz)) continue;
     const shown = (value: Compatibility[typeof key]): string => String(value ?? "none").slice(0, 80);
     const message = `Cannot restore ${what}: ${words[key]} differs: it was made with ${shown(captured[key])}, here is ${shown(here[key])}`;
     if (!ofTheHost.has(key)) throw new SnapshotMismatchError({ message, context: { difference: key } });

@@ -27,6 +27,8 @@ export const CompatibilitySchema = Type.Object(
     cpu_model: Type.String(),
     /** Model of the host's processor where the guest sees it (kvm); null under emulation. */
     host_cpu: nullable(Type.String()),
+    /** Frequency of the time stamp counter that the guest measured once (emulation), in kHz; null where it asks its host. */
+    tsc_khz: Type.Optional(nullable(count)),
     /** sha256 of the machine's devices: the command line without paths and names. */
     topology_sha256: Type.String(),
     cpu: count,

@@ -40,6 +40,8 @@ class Compatibility:
     disk_mb: int
     image_digest: str
     kernel_sha256: str
+    tsc_khz: int | None = None
+    """Frequency of the time stamp counter that the guest measured once (emulation); None where it asks its host."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ const captureFormat = 1;
 /** What a captured machine of this shape needs. Pure but for the host's processor, which a guest sees under kvm only. */
 export function qemuCompatibility(
   shape: MachineShape,
-  host: { readonly qemuVersion: string; readonly kernelSha256: string },
+  host: { readonly qemuVersion: string; readonly kernelSha256: string; readonly tscKhz: number | null },
 ): Compatibility {
   const { accel, cpus, memoryMb, diskMb, imageDigest } = shape;
   return {
@@ -20,6 +20,7 @@ export function qemuCompatibility(
     qemu_version: host.qemuVersion,
     cpu_model: cpuModel(accel),
     host_cpu: accel === "kvm" ? hostCpu() : null,
+    tsc_khz: host.tscKhz,
     topology_sha256: topology(shape),
     ...{ cpu: cpus, memory_mb: memoryMb, disk_mb: diskMb, image_digest: imageDigest },
     kernel_sha256: host.kernelSha256,

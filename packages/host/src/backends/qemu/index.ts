@@ -18,6 +18,7 @@ import { isAlive } from "../../processes/identity.js";
 import type { BootFiles } from "./boot-files.js";
 import { sockets } from "./command-line.js";
 import { qemuCompatibility } from "./compatibility.js";
+import { bootTscKhz } from "./tsc.js";
 import { dataRanges } from "./disks.js";
 import { tryConnect } from "./connect.js";
 import { FallbackNotice } from "./fallback-notice.js";
@@ -58,6 +59,7 @@ export function createQemuBackend(options: QemuBackendOptions): Backend {
 class QemuBackend implements Backend {
   readonly name = "qemu";
   readonly templates: TemplateMoves;
+  #tscKhz: Promise<number | null> | undefined;
   readonly #options: QemuBackendOptions;
   readonly #templates: TemplateStore;
   readonly #kvm: KvmProbe;
@@ -162,10 +164,21 @@ class QemuBackend implements Backend {
     }
   }
 
+  /** Measured once: it is the host's, and measuring takes 0.2 s. */
+  #clockRate(accel: Accelerator, agent: string): Promise<number | null> {
+    if (accel === "kvm") return Promise.resolve(null);
+    this.#tscKhz ??= bootTscKhz(accel, agent).catch((error: unknown) => {
+      this.#tscKhz = undefined;
+      throw error;
+    });
+    return this.#tscKhz;
+  }
+
   async compatibility(shape: MachineShape): Promise<Compatibility> {
     const facts = await this.#usableFacts();
-    const { kernelSha256 } = await this.#options.bootFiles();
-    return qemuCompatibility(shape, { qemuVersion: facts.qemu.version, kernelSha256 });
+    const { kernelSha256, agent } = await this.#options.bootFiles();
+    const tscKhz = await this.#clockRate(shape.accel, agent);
+    return qemuCompatibility(shape, { qemuVersion: facts.qemu.version, kernelSha256, tscKhz });
   }
 
   dataRanges(path: string): ReturnType<typeof dataRanges> {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { BackendUnsupported, SnapshotMismatchError, type TemplateFacts } from "@mvm/protocol";
+import { sameClockRate } from "../clock-rate.js";
 import type { TemplateInputs } from "./template-key.js";
 
 /** What another host has to know besides the inputs. */
@@ -51,8 +52,6 @@ const ofTheRelease: ReadonlySet<keyof TemplateFacts> = new Set([
   ...(["boot_line_sha256", "restore_line_sha256", "warm_up_sha256", "kernel_sha256", "initramfs_sha256"] as const),
   ...(["image_digest", "cpu", "memory_mb", "disk_mb"] as const),
 ]);
-/** Two measurements of one counter differ by less. */
-const tscTolerance = 0.001;
 
 /**
  * Pure: refuses a template whose machines would not go on here as those of one that was made here, naming the difference.
@@ -81,9 +80,7 @@ export function requireSameFacts(theirs: TemplateFacts, here: TemplateFacts): vo
 }
 
 function same(key: keyof TemplateFacts, theirs: unknown, here: unknown): boolean {
-  if (key === "tsc_khz" && typeof theirs === "number" && typeof here === "number") {
-    return Math.abs(theirs - here) <= here * tscTolerance;
-  }
+  if (key === "tsc_khz") return sameClockRate(theirs as number | null, here as number | null);
   return theirs === here;
 }
 
