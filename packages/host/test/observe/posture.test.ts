@@ -1,4 +1,13 @@
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { evidenceLayout, keyId, readPublicKeys } from "@mvm/evidence";
@@ -43,4 +52,25 @@ test("doctor verifies the audit log, and names the keys that sign", async () => 
   writeSync(descriptor, "#", readFileSync(log, "utf8").indexOf("sandbox.create"));
   closeSync(descriptor);
   expect(await find("audit")).toMatchObject({ status: "fail" });
+});
+
+test("doctor verifies the chain of every tenant, and warns of what it did not look at", async () => {
+  const { home, api } = await testDaemon();
+  const find = async (): Promise<Check> =>
+    ((await api.json("GET", "/v1/doctor")).body.checks as Check[]).find(({ name }) => name === "audit")!;
+  const sandbox = { profile: "restrictive", tenant: "acme" };
+  await api.lines("POST", "/v1/runs", { sandbox, command: { argv: ["true"] } });
+  expect(await find()).toMatchObject({ status: "ok", detail: expect.stringContaining("; 1 more tenants") as string });
+  const log = join(home, "audit/acme/log.jsonl");
+  const whole = readFileSync(log);
+  writeFileSync(log, whole.toString().replace("run.begin", "run.begun"));
+  expect(await find()).toMatchObject({ status: "fail", detail: expect.stringContaining("tenant acme") as string });
+  // A segment that has grown beyond what is read on the way: it is named, not called whole.
+  writeFileSync(log, whole);
+  truncateSync(log, 25 * 1024 * 1024);
+  expect(await find()).toMatchObject({
+    status: "warn",
+    detail: expect.stringContaining("too long to be verified here: 1 (acme)") as string,
+    fix: "Verify it whole: mvmctl audit verify --tenant acme",
+  });
 });
