@@ -8,7 +8,7 @@ import {
   ImagePullRequestSchema,
   ImageRemovedSchema,
 } from "@mvm/protocol/schemas";
-import { catalogue, type ImageConfig, type ImageRecord } from "@mvm/images";
+import { catalogue, type ImageConfig, type ImageRecord, sbomOf, sbomType } from "@mvm/images";
 import type { Backend, KeptParts, Progress } from "../backends/backend.js";
 import type { ImageAccess } from "../images/image-access.js";
 import { buildInMachine } from "../images/build/build.js";
@@ -32,6 +32,10 @@ export function imageRoutes(app: FastifyInstance, { services }: ApiContext): voi
   app.get<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageInfoSchema } } }, async (request) => {
     const { record } = await images.inspect(request.params.ref);
     return imageInfo(record, await kept(), isSuperseded(record, await images.list()));
+  });
+  app.get<Ref>("/v1/images/:ref/sbom", async (request, reply) => {
+    const { record } = await images.inspect(request.params.ref);
+    return await reply.type(sbomType).send(JSON.stringify(sbomOf(record)));
   });
   app.delete<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageRemovedSchema } } }, async (request) => {
     const { record } = await images.inspect(request.params.ref);

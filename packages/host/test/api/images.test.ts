@@ -46,3 +46,13 @@ test("an image is superseded when its name stands for another and none leads to 
   expect((await api.json("DELETE", "/v1/images/app")).status).toBe(200);
   expect(await superseded()).toEqual({ [first]: false, [only]: false });
 });
+
+test("the bill of materials of an image names that image, and of none there is none", async () => {
+  const home = temporaryHome();
+  const { api } = await testDaemon({ home, options: { images: openImages(home, new Meters()) } });
+  const digest = await addImage(home, "app", "first");
+  const { status, body } = await api.json("GET", "/v1/images/app/sbom");
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ bomFormat: "CycloneDX", metadata: { component: { name: "app", version: digest } } });
+  expect((await api.json("GET", "/v1/images/none/sbom")).body.error.code).toBe("ASSET_NOT_FOUND");
+});
