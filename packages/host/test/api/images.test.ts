@@ -53,6 +53,9 @@ test("the bill of materials of an image names that image, and of none there is n
   const digest = await addImage(home, "app", "first");
   const { status, body } = await api.json("GET", "/v1/images/app/sbom");
   expect(status).toBe(200);
-  expect(body).toMatchObject({ bomFormat: "CycloneDX", metadata: { component: { name: "app", version: digest } } });
+  expect(JSON.parse(body)).toMatchObject({
+    bomFormat: "CycloneDX",
+    metadata: { component: { name: "app", version: digest } },
+  });
   expect((await api.json("GET", "/v1/images/none/sbom")).body.error.code).toBe("ASSET_NOT_FOUND");
 });
