@@ -155,13 +155,13 @@ describe("G-07 who can reach its sockets", () => {
     }
     const directory = join(scene.directory(sandbox), "vm");
     const sockets = readdirSync(directory).filter((name) => statSync(join(directory, name)).isSocket());
-    expect(sockets.sort()).toEqual(["agent.sock", "console.sock", "qmp.sock"]);
+    expect(sockets.sort()).toEqual(["agent.sock", "console.sock", "qmp.sock", "shares.sock"]);
     for (const place of [scene.home, join(scene.home, "run"), scene.directory(sandbox)])
       expect(statSync(place).mode & 0o077, place).toBe(0);
   });
 
   it.runIf(asRoot)("G-07 S-02 another user reaches neither the machine's sockets nor the daemon's", () => {
-    const targets = ["agent.sock", "qmp.sock", "console.sock"].map((name) =>
+    const targets = ["agent.sock", "qmp.sock", "console.sock", "shares.sock"].map((name) =>
       join(scene.directory(sandbox), "vm", name),
     );
     targets.push(join(scene.home, "run", "mvmd.sock"));
