@@ -1,5 +1,6 @@
 import { VmTransientError } from "@mvm/protocol";
 import type { Mount } from "@mvm/protocol";
+import { nodeBudget } from "../shares/nodes.js";
 import { openShared } from "../shares/open-shared.js";
 import { serveShares } from "../shares/serve.js";
 import { ShareServer } from "../shares/share-server.js";
@@ -38,8 +39,9 @@ export async function shareDirectories(sandbox: Sandbox, { machine, session }: L
 
 async function openAll(mounts: readonly Mount[]): Promise<ShareServer[]> {
   const servers: ShareServer[] = [];
+  const budget = nodeBudget();
   try {
-    for (const { host, mode } of mounts) servers.push(new ShareServer(await openShared(host, mode === "ro")));
+    for (const { host, mode } of mounts) servers.push(new ShareServer(await openShared(host, mode === "ro"), budget));
     return servers;
   } catch (error) {
     for (const server of servers) server.close();

@@ -147,7 +147,10 @@ async function createOrOpen(path: Buffer, flags: number, mode: number, made: () 
   const access = (flags & (accessMode | constants.O_APPEND | O_TRUNC)) | O_NOFOLLOW | O_NONBLOCK;
   try {
     const fd = await openFile(path, access | O_CREAT | O_EXCL, mode);
-    await made();
+    await made().catch((error: unknown) => {
+      release(fd);
+      throw error;
+    });
     return fd;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST" || (flags & O_EXCL) !== 0) throw error;

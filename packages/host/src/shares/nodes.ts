@@ -2,8 +2,15 @@ import type { BigIntStats } from "node:fs";
 import { Errno } from "./errno.js";
 import { below, handleOn, release, statOf } from "./host-files.js";
 
-/** Files that the guest's kernel may know of at a time, each a few hundred bytes here. */
-const maxNodes = 262_144;
+/** Files that one guest's kernel may still be told of, in all its shares together; each is a few hundred bytes here. */
+export interface NodeBudget {
+  left: number;
+}
+
+export function nodeBudget(): NodeBudget {
+  return { left: 262_144 };
+}
+
 /** Handles held at a time; a file whose handle was let go is found again by its name. */
 const maxHandles = 512;
 
@@ -36,7 +43,11 @@ export class Nodes {
   #next = rootNumber + 1;
   readonly root: Node;
 
-  constructor(handle: number, stats: BigIntStats) {
+  constructor(
+    handle: number,
+    stats: BigIntStats,
+    private readonly budget: NodeBudget,
+  ) {
     const { dev, ino } = stats;
     const name = Buffer.alloc(0);
     this.root = { number: rootNumber, parent: null, name, dev, ino, lookups: 1, handle, users: 1 };
@@ -56,10 +67,11 @@ export class Nodes {
     const { dev, ino } = stats;
     let node = this.#byFile.get(key(dev, ino));
     if (node === undefined) {
-      if (this.#byNumber.size >= maxNodes) {
+      if (this.budget.left <= 0) {
         release(handle);
         throw new Errno("ENFILE");
       }
+      this.budget.left -= 1;
       node = { number: this.#next++, parent, name, dev, ino, lookups: 0, handle: null, users: 0 };
       this.#byNumber.set(node.number, node);
       this.#byFile.set(key(dev, ino), node);
@@ -83,6 +95,7 @@ export class Nodes {
     if (node === undefined || node === this.root) return;
     node.lookups -= times;
     if (node.lookups > 0) return;
+    this.budget.left += 1;
     this.#byNumber.delete(number);
     this.#byFile.delete(key(node.dev, node.ino));
     if (node.users === 0) this.#letGo(node);

@@ -5,7 +5,7 @@ import { Errno, errnoOf } from "./errno.js";
 import { below, handleOn, release, statOf, through } from "./host-files.js";
 import { maxTransfer, negotiate } from "./negotiate.js";
 import { nameOf } from "./name.js";
-import { type Node, Nodes } from "./nodes.js";
+import { type Node, type NodeBudget, nodeBudget, Nodes } from "./nodes.js";
 import { OpenFiles, openedAs } from "./open-files.js";
 import type { SharedDirectory } from "./shared-directory.js";
 import {
@@ -35,8 +35,11 @@ export class ShareServer {
   readonly #files = new OpenFiles();
   readonly #answerers: ReadonlyMap<number, Answerer>;
 
-  constructor(private readonly directory: SharedDirectory) {
-    this.#nodes = new Nodes(directory.handle, directory.stats);
+  constructor(
+    private readonly directory: SharedDirectory,
+    budget: NodeBudget = nodeBudget(),
+  ) {
+    this.#nodes = new Nodes(directory.handle, directory.stats, budget);
     const change = changesOf({ directory, nodes: this.#nodes, files: this.#files, entry: this.#entry.bind(this) });
     this.#answerers = new Map<number, Answerer>([
       ...this.#looking(),

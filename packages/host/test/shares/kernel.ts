@@ -2,6 +2,7 @@ import { constants, mkdtempSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import type { NodeBudget } from "../../src/shares/nodes.js";
 import { openShared } from "../../src/shares/open-shared.js";
 import { ShareServer } from "../../src/shares/share-server.js";
 import { Opcode, pack } from "../../src/shares/wire.js";
@@ -83,8 +84,11 @@ export class Kernel {
 }
 
 /** A share as its guest reaches it; closed with the test. */
-export async function share(directory: string, options: { readOnly?: boolean } = {}): Promise<Kernel> {
-  const server = new ShareServer(await openShared(directory, options.readOnly ?? false));
+export async function share(
+  directory: string,
+  options: { readOnly?: boolean; budget?: NodeBudget } = {},
+): Promise<Kernel> {
+  const server = new ShareServer(await openShared(directory, options.readOnly ?? false), options.budget);
   onTestFinished(() => server.close());
   return new Kernel(server);
 }

@@ -258,6 +258,20 @@ test("a forgotten file has no number any more, and the last close lets its handl
   expect(await kernel.lookup(1, "a")).toBeGreaterThan(1);
 });
 
+test("the files of all shares of a guest are bounded together; what it forgets makes room", async () => {
+  const budget = { left: 3 };
+  const [one, two] = [emptyDirectory(), emptyDirectory()];
+  for (const name of ["a", "b", "c"]) for (const directory of [one, two]) writeFileSync(join(directory, name), "");
+  const [first, second] = [await share(one, { budget }), await share(two, { budget })];
+  const a = await first.lookup(1, "a");
+  expect(await first.lookup(1, "b")).toBeGreaterThan(1);
+  expect(await second.lookup(1, "a")).toBeGreaterThan(1);
+  expect(await second.lookup(1, "b")).toBe(-errno.ENFILE);
+  expect(await first.lookup(1, "a")).toBe(a);
+  await first.tell(Opcode.FORGET, a, pack([64, 2]));
+  expect(await second.lookup(1, "b")).toBeGreaterThan(1);
+});
+
 test("removing works, and what is open stays readable", async () => {
   const directory = emptyDirectory();
   writeFileSync(join(directory, "a"), "still");
