@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -17,6 +17,15 @@ beforeAll(async () => {
   await stopped(daemon);
 });
 afterAll(() => made.remove());
+
+/** What the daemons have logged of a sandbox, the latest last. */
+function lastLines(log: string, id: string): string {
+  const lines = readFileSync(log, "utf8").split("\n");
+  return lines
+    .filter((line) => line.includes(id))
+    .slice(-12)
+    .join("\n");
+}
 
 /** Mulberry32: small, seeded, the same everywhere. */
 function random(state: number): (below: number) => number {
@@ -65,10 +74,9 @@ it(`D-13 a daemon killed ${rounds} times at random under mixed load, seed=${seed
     const infos = await checkHome(made.home, daemon.api);
     found += infos.length;
     const where = `round ${round}, seed ${seed}`;
-    expect(
-      infos.every(({ detached, state }) => detached && state === "running"),
-      where,
-    ).toBe(true);
+    const lost = infos.filter(({ detached, state }) => !detached || state !== "running");
+    const why = lost.map(({ id }) => lastLines(join(made.home, "logs", "mvmd.log"), id));
+    expect(lost, `${where}\n${why.join("\n")}`).toEqual([]);
     // What a client was told exists, and nobody asked to delete, is there and works.
     expect(infos.map(({ name }) => name)).toEqual(expect.arrayContaining([...new Set(kept)]));
     for (const { id } of infos) expect((await daemon.api.exec(id, ["echo", "alive"])).stdout, where).toBe("alive\n");
