@@ -139,8 +139,10 @@ function becomeRunning(services: Services, sandbox: Sandbox): void {
   if (plan.ttlSeconds !== null) sandbox.expiry = expiryAfter(plan.ttlSeconds);
   if (detached) {
     if (Object.keys(plan.env).length > 0) writeFileAtomic(sandbox.files.env, JSON.stringify(plan.env));
-    persist(sandbox);
+    // In this order: a daemon that dies in between leaves a machine without a record, which the next one ends, and never the
+    // record of a machine that the reaper has ended.
     outliveDaemon(services, sandbox);
+    persist(sandbox);
   } else if (sandbox.expiry !== null) {
     persist(sandbox);
   }

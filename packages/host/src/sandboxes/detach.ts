@@ -27,13 +27,15 @@ export function detachSandbox(services: Services, sandbox: Sandbox, request: Det
   sandbox.owner = request.owner ?? sandbox.owner;
   try {
     fault("detach.before-journal");
+    // First: a record of a detached sandbox whose machine the reaper has ended would be a lie.
+    outliveDaemon(services, sandbox);
     persist(sandbox);
   } catch (error) {
     Object.assign(sandbox, before);
+    if (!before.detached && sandbox.identity !== null) services.reaper.add(sandbox.identity);
     throw error;
   }
   fault("detach.after-journal");
-  outliveDaemon(services, sandbox);
   sandbox.logs.event("detached", { owner: sandbox.owner });
   sandbox.events.emit("detached");
 }

@@ -47,8 +47,9 @@ export async function startSandbox(services: Services, sandbox: Sandbox, options
     sandbox.clock.go();
     sandbox.readyAt = new Date().toISOString();
     await bindKept(services, sandbox);
-    persist(sandbox);
+    // As a create does: the record comes last.
     outliveDaemon(services, sandbox);
+    persist(sandbox);
   } finally {
     start.done();
     failIfLost(services, sandbox);
