@@ -1,31 +1,23 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cli, document } from "../support/cli.js";
+import { type DockerRegistry, login, ociManifest, startDockerRegistry } from "../support/docker-registry.js";
 import { makeHome } from "../support/home.js";
 
 const made = makeHome();
 const directory = mkdtempSync(join(tmpdir(), "mvm-image-pull-"));
-const blobs = new Map<string, Buffer>();
-let server: Server;
-let registry: string;
+let registry: DockerRegistry;
 
 beforeAll(async () => {
-  server = createServer(({ url = "" }, response) => {
-    const found = blobs.get(url.slice(url.lastIndexOf("/") + 1));
-    response.writeHead(found === undefined ? 404 : 200).end(found);
-  });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  registry = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  registry = await startDockerRegistry({ locked: true });
 });
-afterAll(() => {
-  server.close();
+afterAll(async () => {
+  await registry.stop();
   made.remove();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -49,11 +41,8 @@ function makeRoot(name: string, programs: Record<string, string>): Buffer {
   return execFileSync("cat", [path], { maxBuffer: 2 ** 28 });
 }
 
-function publish(bytes: Buffer): { digest: string; size: number } {
-  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  blobs.set(digest, bytes);
-  return { digest, size: bytes.length };
-}
+const sha256 = (bytes: Buffer): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+const describe = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha256(bytes), size: bytes.length });
 
 it("an image pulled by digest from a registry runs, as its configuration says", async () => {
   const layer = makeRoot("shell", {
@@ -61,21 +50,41 @@ it("an image pulled by digest from a registry runs, as its configuration says", 
     "/opt/tools/show": "/usr/bin/env",
     "/bin/id": "/usr/bin/id",
   });
-  const diffId = `sha256:${createHash("sha256").update(layer).digest("hex")}`;
+  const diffId = sha256(layer);
   const config = {
     ...{ Env: ["PATH=/opt/tools:/bin", "GREETING=hello"], WorkingDir: "/opt/tools", User: "4242:7" },
     ...{ Entrypoint: ["sh", "-c"], Cmd: ['echo "itself: $GREETING $PWD"'] },
   };
-  const document_ = { os: "linux", architecture: "amd64", config, rootfs: { type: "layers", diff_ids: [diffId] } };
-  const manifest = {
-    schemaVersion: 2,
-    config: publish(Buffer.from(JSON.stringify(document_))),
-    layers: [publish(gzipSync(layer))],
+  const bytes = {
+    config: Buffer.from(
+      JSON.stringify({ os: "linux", architecture: "amd64", config, rootfs: { type: "layers", diff_ids: [diffId] } }),
+    ),
+    layers: [gzipSync(layer)],
   };
-  const { digest } = publish(Buffer.from(JSON.stringify(manifest)));
-  const place = `${registry}/team/shell@${digest}`;
+  const manifest = {
+    ...{ schemaVersion: 2, mediaType: ociManifest },
+    config: describe("application/vnd.oci.image.config.v1+json", bytes.config),
+    layers: bytes.layers.map((of) => describe("application/vnd.oci.image.layer.v1.tar+gzip", of)),
+  };
+  const image = { ...bytes, manifest: Buffer.from(JSON.stringify(manifest)) };
+  const digest = await registry.push("team/shell", "1.0", image);
+  const place = `${registry.host}/team/shell@${digest}`;
 
-  const pulled = await mvmctl("--json", "image", "pull", place);
+  const [host = ""] = registry.host.split(":");
+  expect((await mvmctl("image", "pull", place)).code).toBe(69);
+  for (const [name, value, bound] of [
+    ["elsewhere", login, "registry.example.com"],
+    ["wrong", "ann:guessed", host],
+    ["right", login, host],
+  ] as const) {
+    const put = await cli(["secret", "put", name, "--host", bound], { home: made.home, stdin: value });
+    expect(put.code, put.stderr).toBe(0);
+  }
+  const unbound = await mvmctl("image", "pull", place, "--credentials", "elsewhere");
+  expect([unbound.code, unbound.stderr]).toEqual([64, expect.stringContaining(`it is not bound to ${host}`)]);
+  const refused = await mvmctl("image", "pull", place, "--credentials", "wrong");
+  expect([refused.code, refused.stderr]).toEqual([69, expect.stringContaining("the registry refuses access")]);
+  const pulled = await mvmctl("--json", "image", "pull", place, "--credentials", "right");
   expect(pulled.code, pulled.stderr.toString()).toBe(0);
   expect(document(pulled)).toMatchObject({ name: "shell", origin: { digest, layers: [{ diff_id: diffId }] } });
 
@@ -104,9 +113,9 @@ it("an image pulled by digest from a registry runs, as its configuration says", 
   expect(own.stdout.toString(), own.stderr.toString()).toBe("mine / 0\n");
 
   const listed = await mvmctl("image", "ls");
-  expect(listed.stdout.toString()).toContain(`${registry}/team/shell`);
-  const wrong = await mvmctl("image", "pull", `${registry}/team/shell@sha256:${"0".repeat(64)}`);
-  expect(wrong.code).toBe(69);
+  expect(listed.stdout.toString()).toContain(`${registry.host}/team/shell`);
+  const zeros = `${registry.host}/team/shell@sha256:${"0".repeat(64)}`;
+  expect((await mvmctl("image", "pull", zeros, "--credentials", "right")).code).toBe(69);
 });
 
 it("a root file system without a shell, from a tar, runs its one program", async () => {

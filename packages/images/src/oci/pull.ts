@@ -8,7 +8,7 @@ import { makeImageLayout } from "../layout.js";
 import { imageNamePattern } from "../manifest.js";
 import type { BuildControl } from "../progress.js";
 import { publishImage } from "../publish.js";
-import type { ResolvedImage } from "../store.js";
+import { openImageStore, type ResolvedImage } from "../store.js";
 import { folderFiles, tarFiles } from "./archive-files.js";
 import { dockerSource, layerOf, layoutSource } from "./archive-sources.js";
 import { OpenFile } from "./byte-source.js";
@@ -17,6 +17,7 @@ import { decompressLayer } from "./decompress.js";
 import { broken } from "./documents.js";
 import { addGuestFiles } from "./guest-files.js";
 import type { ImageSource } from "./image-source.js";
+import { knownImage } from "./known-image.js";
 import { type MergeLimits, mergeLimits } from "./limits.js";
 import { LayerMerger } from "./merge.js";
 import { defaultName, type ImagePlace, parsePlace, placeName } from "./place.js";
@@ -38,6 +39,8 @@ export interface PullOptions extends BuildControl {
   /** Lets a registry that is not on this host be asked over http. Default: false. */
   readonly plainHttp?: boolean | undefined;
   readonly limits?: MergeLimits | undefined;
+  /** How long a registry may take. See `RegistryOptions`. */
+  readonly answerMs?: number | undefined;
 }
 
 /**
@@ -64,6 +67,12 @@ export async function pullImage(options: PullOptions): Promise<ResolvedImage> {
     options.onProgress?.({ phase: "resolve", detail: placeName(place) });
     const source = await openSource(place, digest, { ...options, directory: temp.path, signal, limits });
     try {
+      const known = place.kind === "registry" && (await knownImage(options.home, source.manifestDigest ?? ""));
+      if (known) {
+        options.onProgress?.({ phase: "done", detail: known.record.digest });
+        const origin = { ...known.record.origin!, ...originOf(place, source) };
+        return await openImageStore(options.home).register({ ...known.record, name, origin });
+      }
       const merger = new LayerMerger(limits);
       const layers = [];
       let room = limits.bytes;
@@ -102,7 +111,7 @@ export async function pullImage(options: PullOptions): Promise<ResolvedImage> {
         ...{ name, created_at: new Date().toISOString(), suite: "", architecture: "amd64", packages: [], sources: [] },
         ...(isEmptyConfig(config) ? {} : { config }),
         origin: {
-          reference: placeName(place),
+          ...originOf(place, source),
           digest: source.digest ?? layers[0]!.diff_id,
           manifest_digest: source.manifestDigest,
           config_digest: source.configDigest,
@@ -122,6 +131,11 @@ export async function pullImage(options: PullOptions): Promise<ResolvedImage> {
     for (const file of scratch) await file.close();
     await temp.remove();
   }
+}
+
+/** What the record says of where it came from this time. */
+function originOf(place: ImagePlace, { digest }: ImageSource) {
+  return { reference: placeName(place), ...(digest !== null && { digest }) };
 }
 
 /** The digest asked for, be it part of the place or beside it. */
@@ -144,9 +158,9 @@ function pinned(place: ImagePlace, { digest, requireDigest }: PullOptions): stri
 type Opening = PullOptions & { directory: string; signal: AbortSignal; limits: MergeLimits };
 
 async function openSource(place: ImagePlace, digest: string | null, options: Opening): Promise<ImageSource> {
-  const { limits, signal, home, credentials, plainHttp = false } = options;
+  const { limits, signal, home, credentials, plainHttp = false, answerMs } = options;
   if (place.kind === "registry") {
-    return await registrySource({ ...place, digest, home, limits, credentials, plainHttp, signal });
+    return await registrySource({ ...place, digest, home, limits, credentials, plainHttp, signal, answerMs });
   }
   const what = placeName(place);
   if (place.kind === "rootfs") return await rootfsSource(place.path, digest, options);

@@ -1,5 +1,5 @@
-import { deadline } from "@mvm/protocol";
-import { SourceError } from "../release/source.js";
+import { ask, refusal, smallBodyOf } from "../release/http.js";
+import { SourceError } from "../release/source-error.js";
 import { maxDocumentBytes } from "./limits.js";
 
 export interface Credentials {
@@ -18,6 +18,7 @@ interface Asker {
   readonly repository: string;
   readonly credentials: Credentials | undefined;
   readonly signal: AbortSignal;
+  readonly answerMs: number;
 }
 
 export function parseChallenge(header: string): Challenge {
@@ -48,23 +49,25 @@ export async function bearerToken({ scheme, parameters }: Challenge, asker: Aske
   const service = parameters.get("service");
   if (service !== undefined) url.searchParams.set("service", service);
   url.searchParams.set("scope", `repository:${repository}:pull`);
-  const answered = AbortSignal.any([signal, AbortSignal.timeout(deadline("assetAnswer"))]);
-  const response = await fetch(url, {
-    headers: basic === undefined ? {} : { authorization: basic },
-    redirect: "error",
-    signal: answered,
-  }).catch((cause: unknown) => {
-    signal.throwIfAborted();
-    throw new SourceError("transient", "the place of its tokens does not answer", { cause });
-  });
-  if (!response.ok || Number(response.headers.get("content-length") ?? 0) > maxDocumentBytes) {
+  const headers: Record<string, string> = basic === undefined ? {} : { authorization: basic };
+  const response = await ask(url, { headers, redirect: "error" }, signal, asker.answerMs);
+  if (!response.ok) {
     await response.body?.cancel();
-    if (response.status >= 500)
-      throw new SourceError("transient", `the place of its tokens answers ${response.status}`);
+    const problem = refusal(response);
+    if (problem.kind === "transient") throw problem;
     return undefined;
   }
-  const answer = (await response.json().catch(() => ({}))) as { token?: unknown; access_token?: unknown };
+  const bytes = await smallBodyOf(response, maxDocumentBytes, signal, asker.answerMs);
+  const answer = parseAnswer(bytes);
   const token = answer.token ?? answer.access_token;
   // A line break in it would add headers.
   return typeof token === "string" && /^[\x21-\x7e]{1,65536}$/.test(token) ? `Bearer ${token}` : undefined;
+}
+
+function parseAnswer(bytes: Buffer | undefined): { token?: unknown; access_token?: unknown } {
+  try {
+    return (JSON.parse(bytes?.toString("utf8") ?? "") ?? {}) as object;
+  } catch {
+    return {};
+  }
 }

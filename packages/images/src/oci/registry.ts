@@ -1,7 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { deadline } from "@mvm/protocol";
 import { imageError } from "../errors.js";
-import { SourceError, type ReleaseSource } from "../release/source.js";
+import { retried } from "../release/download.js";
+import { ask, bodyOf, refusal, smallBodyOf } from "../release/http.js";
+import { SourceError } from "../release/source-error.js";
+import type { ReleaseSource } from "../release/source.js";
 import { maxDocumentBytes } from "./limits.js";
 import { bearerToken, parseChallenge, type Credentials } from "./registry-auth.js";
 
@@ -12,6 +14,8 @@ export interface RegistryOptions {
   /** Whether http will do for a registry that is not on this host. */
   readonly plainHttp: boolean;
   readonly signal: AbortSignal;
+  /** To an answer, between two pieces of a body, and for all of a document. Milliseconds; default: deadline `assetAnswer`. */
+  readonly answerMs?: number | undefined;
 }
 
 const manifestTypes = [
@@ -20,16 +24,17 @@ const manifestTypes = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ].join(", ");
-const tries = 5;
-const firstPauseMs = 250;
+const hint = "Check the name, the tag or digest, and whether it needs credentials";
 
 /** One repository of a registry, by the OCI distribution protocol. Whoever reads from it checks what it reads. */
 export class Registry {
   private readonly base: string;
+  private readonly answerMs: number;
   private authorization: string | undefined;
 
   constructor(private readonly options: RegistryOptions) {
-    const { registry, plainHttp } = options;
+    const { registry, plainHttp, answerMs = deadline("assetAnswer") } = options;
+    this.answerMs = answerMs;
     const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
     // What goes to this host itself crosses no wire.
     const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(host);
@@ -42,40 +47,26 @@ export class Registry {
 
   /** The bytes of a manifest. @throws {AssetNotFoundError | AssetDownloadError} */
   async manifest(reference: string): Promise<Buffer> {
-    const what = `${reference} from ${this.name}`;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const response = await this.get(`/manifests/${reference}`, { accept: manifestTypes });
-        return await whole(response, what);
-      } catch (error) {
-        this.options.signal.throwIfAborted();
-        if (!(error instanceof SourceError)) throw error;
-        if (error.kind === "missing") {
-          throw imageError("not_found", `Cannot find ${what}: ${error.message}`, {
-            hint: "Check the name, the tag or digest, and whether it needs credentials",
-          });
-        }
-        if (error.kind === "permanent" || attempt === tries) {
-          throw imageError("download", `Cannot get ${what}: ${error.message}`, { cause: error });
-        }
-        const pause = firstPauseMs * 2 ** (attempt - 1);
-        await sleep(pause / 2 + (Math.random() * pause) / 2, undefined, { signal: this.options.signal });
-      }
-    }
+    const { signal } = this.options;
+    const bytes = await retried({ name: this.name, hint }, reference, signal, async () => {
+      const response = await this.get(`/manifests/${reference}`, { accept: manifestTypes });
+      return await smallBodyOf(response, maxDocumentBytes, signal, this.answerMs);
+    });
+    if (bytes !== undefined) return bytes;
+    throw imageError("build", `Cannot use ${reference} of ${this.name}: it has more than ${maxDocumentBytes} bytes`);
   }
 
   /** The blobs of the repository, by digest. */
   blobs(): ReleaseSource {
     return {
-      name: this.name,
+      ...{ name: this.name, hint },
       open: async (digest, from) => {
         const range = from > 0 ? { range: `bytes=${from}-` } : {};
         const response = await this.get(`/blobs/${digest}`, { "accept-encoding": "identity", ...range });
-        if (response.body === null) throw new SourceError("transient", "the registry sent no content");
         const ranged = response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${from}-`);
         if (response.status === 206 && ranged !== true)
           throw new SourceError("transient", "the registry sent another part");
-        return { start: ranged === true ? from : 0, bytes: patient(response.body, this.options.signal) };
+        return { start: ranged === true ? from : 0, bytes: bodyOf(response, this.options.signal, this.answerMs) };
       },
     };
   }
@@ -83,15 +74,9 @@ export class Registry {
   private async get(path: string, headers: Record<string, string>, again = true): Promise<Response> {
     const { signal, credentials, repository } = this.options;
     const authorization = this.authorization === undefined ? {} : { authorization: this.authorization };
-    const answered = AbortSignal.any([signal, AbortSignal.timeout(deadline("assetAnswer"))]);
     // fetch takes the authorization off a redirect to another host, where blobs often lie.
-    const response = await fetch(this.base + path, {
-      headers: { ...headers, ...authorization },
-      signal: answered,
-    }).catch((cause: unknown) => {
-      signal.throwIfAborted();
-      throw new SourceError("transient", reasonOf(cause), { cause });
-    });
+    const request = { headers: { ...headers, ...authorization } };
+    const response = await ask(this.base + path, request, signal, this.answerMs);
     if (response.ok) return response;
     const challenge = response.headers.get("www-authenticate");
     await response.body?.cancel();
@@ -102,6 +87,7 @@ export class Registry {
         repository,
         credentials,
         signal,
+        answerMs: this.answerMs,
       });
       if (this.authorization !== undefined) return this.get(path, headers, false);
     }
@@ -112,53 +98,6 @@ export class Registry {
         hint: `${how}; its value is USER:PASSWORD`,
       });
     }
-    if (status === 404 || status === 410) throw new SourceError("missing", `HTTP ${status}`);
-    const later = status >= 500 || [408, 416, 425, 429].includes(status);
-    throw new SourceError(later ? "transient" : "permanent", `HTTP ${status}`);
+    throw refusal(response);
   }
-}
-
-async function whole(response: Response, what: string): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-      size += chunk.length;
-      if (size > maxDocumentBytes) break;
-      chunks.push(chunk);
-    }
-  } catch (cause) {
-    throw new SourceError("transient", reasonOf(cause), { cause });
-  }
-  if (size > maxDocumentBytes)
-    throw imageError("build", `Cannot use ${what}: it has more than ${maxDocumentBytes} bytes`);
-  return Buffer.concat(chunks);
-}
-
-/** Passes chunks on; a connection that breaks or says nothing for a while may go better the next time. */
-async function* patient(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  const reader = body.getReader();
-  const ms = deadline("assetAnswer");
-  try {
-    for (;;) {
-      let timer: NodeJS.Timeout | undefined;
-      const stalled = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new SourceError("transient", `nothing came for ${ms / 1000} s`)), ms);
-      });
-      const chunk = await Promise.race([reader.read(), stalled]).finally(() => clearTimeout(timer));
-      if (chunk.done) return;
-      yield chunk.value;
-    }
-  } catch (cause) {
-    signal.throwIfAborted();
-    throw cause instanceof SourceError ? cause : new SourceError("transient", reasonOf(cause), { cause });
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-/** `fetch` says no more than "fetch failed"; what failed stands in its cause. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message || cause.name : String(cause);
 }

@@ -6,11 +6,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { processStartTime } from "../build-temp.js";
 import { imageError } from "../errors.js";
 import { imageLayout } from "../layout.js";
-import { SourceError, type ReleaseSource } from "./source.js";
+import { SourceError } from "./source-error.js";
+import type { ReleaseSource } from "./source.js";
 
 /** Tries of one file; what an earlier one brought is kept. */
 const tries = 5;
 const firstPauseMs = 250;
+/** A server that wants to be left alone for longer has said no. */
+const longestPauseMs = 60_000;
 
 export interface DownloadControl {
   readonly signal: AbortSignal;
@@ -101,7 +104,7 @@ async function append(
 
 /** Tries again after what may go better. @throws {AssetNotFoundError | AssetDownloadError} and whatever else `once` throws */
 export async function retried<T>(
-  source: ReleaseSource,
+  source: Pick<ReleaseSource, "name" | "hint">,
   file: string,
   signal: AbortSignal,
   once: () => Promise<T>,
@@ -116,15 +119,16 @@ export async function retried<T>(
       if (error.kind === "missing") {
         throw imageError("not_found", `Cannot find ${from}: ${error.message}`, {
           cause: error,
-          hint: "Check the place of the release",
+          hint: source.hint ?? "Check the place of the release",
         });
       }
-      if (error.kind === "permanent" || attempt === tries) {
+      const { afterMs = 0 } = error;
+      if (error.kind === "permanent" || attempt === tries || afterMs > longestPauseMs) {
         throw imageError("download", `Cannot get ${from}: ${error.message}`, { cause: error });
       }
       // Half of it at random: clients that a server turned away together do not come back together.
       const pause = firstPauseMs * 2 ** (attempt - 1);
-      await sleep(pause / 2 + (Math.random() * pause) / 2, undefined, { signal });
+      await sleep(Math.max(afterMs, pause / 2 + (Math.random() * pause) / 2), undefined, { signal });
     }
   }
 }

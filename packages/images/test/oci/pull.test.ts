@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -114,6 +123,22 @@ it("a tag becomes digests, the record says which, and the image holds what its l
   for (const ref of ["tool", `${registry}/team/tool:1.0`, `${registry}/team/tool@${made.manifestDigest}`]) {
     expect((await store.verify(ref)).record.digest, ref).toBe(record.digest);
   }
+});
+
+it("layers that are here already are not fetched again, unless the image they became is damaged", async () => {
+  const first = await pull();
+  asked = [];
+  manifests.set("2.0", made.manifest);
+  const again = await pull({ place: `${registry}/team/tool:2.0`, name: "again" });
+  expect(again.record).toMatchObject({ name: "again", digest: first.record.digest });
+  expect(again.record.origin).toEqual({ ...first.record.origin, reference: `${registry}/team/tool:2.0` });
+  expect(asked).toEqual(["/v2/team/tool/manifests/2.0", `/v2/team/tool/blobs/${sha256(made.config)}`]);
+  expect((await openImageStore(home).verify("again")).record).toEqual(again.record);
+
+  chmodSync(first.path, 0o644);
+  writeFileSync(first.path, "damaged");
+  expect((await pull()).record.digest).toBe(first.record.digest);
+  expect(asked).toContain(`/v2/team/tool/blobs/${sha256(made.layers[0]!)}`);
 });
 
 it("an index gives the image for linux/amd64, by its digest; one without it is refused", async () => {
