@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { documentOf, run } from "./support/cli.js";
 import { type Answer, events, failure, json, StandingDaemon } from "./support/standing-daemon.js";
@@ -76,5 +76,56 @@ test("folders and archives are named as the daemon finds them, wherever the comm
   ] as const) {
     expect((await run(["image", "pull", given], { home, cwd })).code).toBe(0);
     expect(place).toBe(wanted);
+  }
+});
+
+test("a flake and the folders of its binary caches are named as the daemon finds them, and the image after what is built", async () => {
+  const cwd = realpathSync(mkdtempSync(join(tmpdir(), "mvmctl-")));
+  let request: { name: string; recipe: { flake: object } } | undefined;
+  const home = await standing({
+    "POST /v1/images": async (received, response) => {
+      request = JSON.parse((await received.body()).toString()) as typeof request;
+      await events({ event: "built", image: image("app", "a") })(received, response);
+    },
+  });
+  const key = `k-1:${"A".repeat(43)}=`;
+  for (const [args, name, flake] of [
+    [["nix:."], basename(cwd).toLowerCase(), { directory: cwd, attribute: "default" }],
+    [
+      ["nix:./App#packages.x86_64-linux.Web"],
+      "web",
+      { directory: `${cwd}/App`, attribute: "packages.x86_64-linux.Web" },
+    ],
+    [
+      [
+        "nix:/srv/x#a",
+        "--tag",
+        "mine",
+        "--substituter",
+        "file://cache",
+        "--substituter",
+        "https://c.test/",
+        "--trusted-key",
+        key,
+      ],
+      "mine",
+      {
+        ...{ directory: "/srv/x", attribute: "a" },
+        ...{ substituters: [`${cwd}/cache`, "https://c.test/"], trusted_keys: [key] },
+      },
+    ],
+  ] as const) {
+    const ran = await run(["image", "build", ...args], { home, cwd });
+    expect(ran.code, ran.stderr.toString()).toBe(0);
+    expect(request).toEqual({ name, recipe: { flake } });
+  }
+  for (const args of [
+    ["nix:.", "--from", "python"],
+    ["nix:.", "--pip", "x"],
+    ["nix:.#a^b"],
+    ["python", "--trusted-key", key],
+    ["-f", "Dockerfile", ".", "--tag", "x", "--substituter", "https://c.test/"],
+  ]) {
+    expect((await run(["image", "build", ...args], { home, cwd })).code).toBe(64);
   }
 });

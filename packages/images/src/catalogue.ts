@@ -32,6 +32,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     packages: ["nodejs", "npm", ...everyday],
     compilePython: [],
   },
+  {
+    name: "builder",
+    summary: "Nix, in which images of flakes are built",
+    packages: ["nix-bin", "busybox-static", "ca-certificates", "git", "netbase", "xz-utils"],
+    compilePython: [],
+  },
 ];
 
 export const defaultImage = "python";

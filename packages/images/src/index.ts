@@ -4,6 +4,7 @@ export { ensureBootAssets, type BootAssetOptions, type BootAssets, type BootReco
 export { fetchKernel, installedKernel, type Kernel } from "./kernel.js";
 export { openImageStore, ImageStore, type ResolvedImage } from "./store.js";
 export {
+  type BuildRecord,
   digestPattern,
   imageNamePattern,
   type ImageRecord,
@@ -26,7 +27,14 @@ export { imageTime } from "./finish-script.js";
 export { imageError } from "./errors.js";
 export { configPath, emptyConfig, isEmptyConfig, type ImageConfig, type WarmUp } from "./image-config.js";
 export { BuildCache, type CacheAnswer } from "./recipe/build-cache.js";
-export { recipeKey, recipeParts, type BuildStep, type Recipe, type RecipeParts } from "./recipe/recipe.js";
+export {
+  recipeKey,
+  recipeParts,
+  type BuildStep,
+  type Recipe,
+  type RecipeParts,
+  type RecipeStep,
+} from "./recipe/recipe.js";
 export { canonicalName, packageManagers, parseWish, type PackageManager, type PackageWish } from "./packages/wish.js";
 export { isAllowed, requireAllowed, type AllowList } from "./packages/allow-list.js";
 export { type ArchiveSource, packArchive } from "./recipe/archive.js";
@@ -34,6 +42,10 @@ export { BuildContext } from "./dockerfile/context.js";
 export { interpret, type Interpreted, type WantedCopy } from "./dockerfile/interpret.js";
 export { parseDockerfile } from "./dockerfile/parse.js";
 export { stagesOf } from "./dockerfile/stages.js";
+export { flakeAttribute, flakeName, type FlakePlace, parseFlake } from "./flake/place.js";
+export { packFlake } from "./flake/source.js";
+export { isStorePath, packageOfStorePath } from "./flake/store-path.js";
+export { archiveKind } from "./oci/archive-kind.js";
 export { pullImage, type PullOptions } from "./oci/pull.js";
 export { type ImagePlace, parsePlace, placeName } from "./oci/place.js";
 export type { Credentials } from "./oci/registry-auth.js";

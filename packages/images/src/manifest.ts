@@ -6,7 +6,7 @@ export interface PackageRecord {
   version: string;
   arch: string;
   /** Who installed it. Absent: dpkg. */
-  manager?: "pip" | "npm";
+  manager?: "pip" | "npm" | "nix";
 }
 
 /** What is known about one image: `images/<sha256>.json`, beside `images/<sha256>.erofs`. */

@@ -1,4 +1,5 @@
 import { imageError } from "./errors.js";
+import { flakeName, parseFlake } from "./flake/place.js";
 import { parsePlace, placeName } from "./oci/place.js";
 import { digestPattern, imageNamePattern } from "./manifest.js";
 
@@ -28,6 +29,8 @@ export function parseReference(text: string): ImageReference {
     if (hex?.[1] !== undefined && prefix !== undefined) return { kind: "prefix", prefix };
     if (imageNamePattern.test(text)) return { kind: "name", name: text, prefix };
   }
+  const flake = parseFlake(text);
+  if (flake !== undefined) return { kind: "origin", origin: flakeName(flake), digest: null };
   if (text.includes(":") && !text.startsWith("sha256:")) {
     const place = parsePlace(text);
     return { kind: "origin", origin: placeName(place), digest: place.kind === "registry" ? place.digest : null };

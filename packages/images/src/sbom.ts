@@ -51,6 +51,7 @@ function packageUrl(
 ): string {
   const at = `@${encodeURIComponent(version)}`;
   if (manager === "pip") return `pkg:pypi/${encodeURIComponent(name.toLowerCase().replaceAll("_", "-"))}${at}`;
+  if (manager === "nix") return `pkg:nix/${encodeURIComponent(name)}${at}`;
   if (manager === "npm") return `pkg:npm/${name.split("/").map(encodeURIComponent).join("/")}${at}`;
   return `pkg:deb/debian/${encodeURIComponent(name)}${at}?arch=${encodeURIComponent(arch)}&distro=${encodeURIComponent(suite)}`;
 }

@@ -123,8 +123,9 @@ export class ImageStore {
       return same && [origin.digest, origin.manifest_digest].includes(digest);
     });
     if (found !== undefined) return found.record.digest;
-    throw imageError("not_found", `Cannot find image "${ref}": it has not been pulled`, {
-      hint: `Pull it with \`mvmctl image pull ${ref}\``,
+    const [made, verb] = reference.startsWith("nix:") ? ["built", "build"] : ["pulled", "pull"];
+    throw imageError("not_found", `Cannot find image "${ref}": it has not been ${made}`, {
+      hint: `Do so with \`mvmctl image ${verb} ${ref}\``,
     });
   }
 

@@ -4,8 +4,8 @@ import { catalogue, catalogueEntry, defaultImage } from "../src/catalogue.js";
 import { finishScript } from "../src/finish-script.js";
 import { imageNamePattern } from "../src/manifest.js";
 
-test("the catalogue has the three images of the contract, and the default is one of them", () => {
-  expect(catalogue.map((entry) => entry.name)).toEqual(["minimal", "python", "node"]);
+test("the catalogue has the three images of the contract and the one that builds, and the default is one of them", () => {
+  expect(catalogue.map((entry) => entry.name)).toEqual(["minimal", "python", "node", "builder"]);
   expect(catalogueEntry(defaultImage).packages).toEqual(expect.arrayContaining(["python-is-python3", "python3-pip"]));
   for (const entry of catalogue) expect(entry.name).toMatch(imageNamePattern);
 });

@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
+import { type FlakePlace, parseFlake } from "@mvm/images";
 import { type BuildRequest, type ImageBuildRecipe, limits, validateImage } from "@mvm/protocol";
 import { shellLine } from "../args/argv-line.js";
 import { envAssignment, envRecord } from "../args/env-assignment.js";
@@ -22,6 +23,8 @@ export const recipeOptions = {
   file: option(hostFile, "Dockerfile", { short: "f", defaultText: "CONTEXT/Dockerfile" }),
   "build-arg": list(envAssignment, "Value of an ARG of the Dockerfile"),
   target: option(text("STAGE"), "Stage of the Dockerfile to build", { defaultText: "the last" }),
+  substituter: list(text("URL|FOLDER"), "Binary cache that store paths of a flake may come from"),
+  "trusted-key": list(text("NAME:KEY"), "Key that a binary cache is believed by"),
   "allow-host": list(hostRule, "Host the build's commands may reach; port 443 unless given"),
   warm: list(shellLine, "Command to run before the template is saved"),
   serve: option(shellLine, "Command to leave running in the template"),
@@ -37,6 +40,11 @@ type Values = Input<readonly [], typeof recipeOptions>["options"];
 /** The request that a command line describes. @param word a name of the catalogue, or the directory of a Dockerfile */
 export function buildRequest(word: string | undefined, values: Values): BuildRequest {
   const { tag, from, file } = values;
+  const flake = word === undefined ? undefined : parseFlake(word);
+  if (flake !== undefined) return flakeRequest(flake, values);
+  if (values.substituter.length + values["trusted-key"].length > 0) {
+    throw unclear("binary caches go with a flake, nix:DIRECTORY#ATTRIBUTE");
+  }
   if (tag === undefined) {
     if (word === undefined || from !== undefined || file !== undefined) throw unclear("the new image has no name");
     return { name: validateImage(word) };
@@ -83,9 +91,31 @@ function dockerfile(word: string | undefined, values: Values): ImageBuildRecipe 
   };
 }
 
+/** Without a name the image is called as the attribute, or, where that says nothing, as the directory. */
+function flakeRequest({ path, attribute }: FlakePlace, values: Values): BuildRequest {
+  if (values.from !== undefined || values.file !== undefined || values.pip.length + values.npm.length > 0) {
+    throw unclear("a flake starts from nothing and brings its own packages");
+  }
+  const directory = resolve(path);
+  const { substituter, "trusted-key": keys } = values;
+  const flake = {
+    ...{ directory, attribute },
+    ...(substituter.length > 0 && { substituters: substituter.map(absoluteFolder) }),
+    ...(keys.length > 0 && { trusted_keys: keys }),
+  };
+  const last = attribute === "default" ? basename(directory) : attribute.slice(attribute.lastIndexOf(".") + 1);
+  const name = values.tag ?? last.toLowerCase().replace(/[^a-z0-9._-]/g, "-");
+  return { name: validateImage(name), recipe: { ...common(values), flake } };
+}
+
+function absoluteFolder(text: string): string {
+  if (/^https?:/.test(text)) return text;
+  return resolve(text.replace(/^file:\/\//, ""));
+}
+
 function unclear(why: string): Error {
   return invalidArgument(
     `Cannot tell what to build: ${why}`,
-    "Write `image build NAME`, `image build --from IMAGE --pip PACKAGE --tag NAME` or `image build -f Dockerfile CONTEXT --tag NAME`",
+    "Write `image build NAME`, `image build --from IMAGE --pip PACKAGE --tag NAME`, `image build -f Dockerfile CONTEXT --tag NAME` or `image build nix:DIRECTORY#ATTRIBUTE`",
   );
 }

@@ -17,13 +17,16 @@ export class BuildContext {
     private readonly entries: ReadonlyMap<string, "dir" | "file" | "link">,
   ) {}
 
-  /** @throws {InvalidArgumentError} it is no directory, or too large */
-  static async open(path: string): Promise<BuildContext> {
+  /**
+   * @param ignored patterns of what is left out. Default: those of its `.dockerignore`
+   * @throws {InvalidArgumentError} it is no directory, or too large
+   */
+  static async open(path: string, ignored?: readonly string[]): Promise<BuildContext> {
     const root = await realpath(path).catch(() => undefined);
     if (root === undefined)
       throw imageError("invalid", "Cannot read the context of the build: there is no such directory");
-    const rules = await readFile(join(root, ".dockerignore"), "utf8").catch(() => "");
-    const ignore = dockerignore.default({ ignorecase: false }).add(rules.split(/\r?\n/));
+    const rules = ignored ?? (await readFile(join(root, ".dockerignore"), "utf8").catch(() => "")).split(/\r?\n/);
+    const ignore = dockerignore.default({ ignorecase: false }).add([...rules]);
     const entries = new Map<string, "dir" | "file" | "link">();
     await walk(root, "", entries);
     const kept = [...entries].filter(([path]) => !ignore.ignores(path));
@@ -49,6 +52,11 @@ export class BuildContext {
       }
       return paths.map((path) => this.source(path));
     });
+  }
+
+  /** All of it. */
+  whole(): ArchiveSource {
+    return this.source("");
   }
 
   private match(pattern: string): string[] {

@@ -76,6 +76,8 @@ export function defaultName(place: ImagePlace): string {
 
 function refuse(text: string): never {
   throw imageError("invalid", `Cannot read ${JSON.stringify(text.slice(0, 200))}: it names no place of an image`, {
-    hint: "Use [REGISTRY/]REPOSITORY[:TAG][@sha256:DIGEST], docker-archive:FILE, oci:FOLDER, oci-archive:FILE or rootfs:PATH",
+    hint: text.startsWith("nix:")
+      ? `Build a flake with \`mvmctl image build ${text.slice(0, 200)}\``
+      : "Use [REGISTRY/]REPOSITORY[:TAG][@sha256:DIGEST], docker-archive:FILE, oci:FOLDER, oci-archive:FILE or rootfs:PATH",
   });
 }

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { makeBuildTemp, sweepBuildTemps } from "../build-temp.js";
 import { runChild } from "../child.js";
 import { imageError } from "../errors.js";
-import { isEmptyConfig } from "../image-config.js";
+import { isEmptyConfig, type WarmUp } from "../image-config.js";
 import { makeImageLayout } from "../layout.js";
-import { imageNamePattern } from "../manifest.js";
+import { imageNamePattern, type ImageRecord } from "../manifest.js";
 import type { BuildControl } from "../progress.js";
 import { publishImage } from "../publish.js";
 import { openImageStore, type ResolvedImage } from "../store.js";
@@ -41,6 +41,14 @@ export interface PullOptions extends BuildControl {
   readonly limits?: MergeLimits | undefined;
   /** How long a registry may take. See `RegistryOptions`. */
   readonly answerMs?: number | undefined;
+  /** What is known of an image that this host has made itself: it is recorded beside what its bytes say. */
+  readonly made?: MadeHere | undefined;
+}
+
+export interface MadeHere extends Pick<ImageRecord, "packages" | "build"> {
+  /** In place of the place, which is a file that goes. */
+  readonly reference: string;
+  readonly warm: WarmUp | null;
 }
 
 /**
@@ -102,16 +110,19 @@ export async function pullImage(options: PullOptions): Promise<ResolvedImage> {
       if (layers.length === 0) throw broken(placeName(place), "it has no layers");
       options.onProgress?.({ phase: "pack" });
       const counts = merger.counts();
-      const config = configOf(source.config, placeName(place));
+      const { made } = options;
+      const config = { ...configOf(source.config, placeName(place)), ...(made && { warm: made.warm }) };
       await addGuestFiles(merger.root, config);
       const file = join(temp.path, "root.erofs");
       await writeErofs(merger.root, file, signal);
       options.onProgress?.({ phase: "check" });
       const image = await publishImage(layout, file, {
         ...{ name, created_at: new Date().toISOString(), suite: "", architecture: "amd64", packages: [], sources: [] },
+        ...(made && { packages: made.packages, ...(made.build && { build: made.build }) }),
         ...(isEmptyConfig(config) ? {} : { config }),
         origin: {
           ...originOf(place, source),
+          ...(made && { reference: made.reference }),
           digest: source.digest ?? layers[0]!.diff_id,
           manifest_digest: source.manifestDigest,
           config_digest: source.configDigest,

@@ -35,11 +35,28 @@ export type BuildStep =
       readonly index: string;
     };
 
+/** A flake that Nix builds: the only step of its recipe. */
+export interface FlakeRecipeStep {
+  readonly kind: "flake";
+  /** `nix:DIRECTORY#ATTRIBUTE`, with the directory's name alone. */
+  readonly text: string;
+  /** A tar of the flake's directory on the host, under `0/dir/`; and its sha256 in hex. */
+  readonly archive: string;
+  readonly sha256: string;
+  readonly attribute: string;
+  /** Addresses of binary caches that store paths may come from. */
+  readonly substituters: readonly string[];
+  /** Keys that binary caches are believed by besides Nix's own, `NAME:KEY`. */
+  readonly trustedKeys: readonly string[];
+}
+
+export type RecipeStep = BuildStep | FlakeRecipeStep;
+
 /** A build as a whole: the same recipe gives the same image, as far as its own commands do. */
-export interface Recipe {
+export interface Recipe<Step extends RecipeStep = RecipeStep> {
   /** `sha256:…` of the image it starts from. */
   readonly base: string;
-  readonly steps: readonly BuildStep[];
+  readonly steps: readonly Step[];
   readonly config: ImageConfig;
 }
 

@@ -72,7 +72,7 @@ const argv = Type.Array(text, { minItems: 1, maxItems: 1000 });
 /** What `POST /v1/images` builds inside a machine. */
 export const ImageBuildRecipeSchema = Type.Object(
   {
-    /** Image to start from; a Dockerfile names its own. */
+    /** Image to start from; a Dockerfile names its own, and a flake needs none. */
     from: Type.Optional(reference),
     /** Read by the daemon, on this host. */
     dockerfile: Type.Optional(
@@ -84,6 +84,22 @@ export const ImageBuildRecipeSchema = Type.Object(
           build_args: Type.Optional(env),
           /** The stage to build; default: the last one. */
           target: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+        },
+        strict,
+      ),
+    ),
+    /** Of this host; evaluated and built inside the machine. */
+    flake: Type.Optional(
+      Type.Object(
+        {
+          /** Has `flake.nix`. */
+          directory: path,
+          /** Default: `default`. */
+          attribute: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+          /** Binary caches: `https://…`, or the absolute path of a folder of this host. */
+          substituters: Type.Optional(Type.Array(path, { maxItems: 16 })),
+          /** `NAME:KEY`, besides the keys that Nix believes by itself. */
+          trusted_keys: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 16 })),
         },
         strict,
       ),

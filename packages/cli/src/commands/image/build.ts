@@ -10,15 +10,15 @@ import { narrator } from "../../stream/notices.js";
 type Built = Extract<BuildStreamEvent, { event: "built" }>;
 
 export default command({
-  summary: "Build an image: of the catalogue, with packages, or from a Dockerfile",
+  summary: "Build an image: of the catalogue, with packages, from a Dockerfile or from a Nix flake",
   description: [
     "Whatever a build runs, runs inside a machine of its own, which reaches the package indexes and the hosts of --allow-host and nothing else. The same build again takes what was built before.",
   ],
   positionals: [
     optionalWord(
-      "NAME|CONTEXT",
-      text("NAME|CONTEXT"),
-      "Name in the catalogue, or the directory a Dockerfile copies from",
+      "NAME|CONTEXT|FLAKE",
+      text("NAME|CONTEXT|FLAKE"),
+      "Name in the catalogue, the directory a Dockerfile copies from, or nix:DIRECTORY#ATTRIBUTE",
     ),
   ],
   options: recipeOptions,
@@ -26,6 +26,7 @@ export default command({
     ["image build node", "Builds the node image of the catalogue"],
     ["image build --from python --pip 'requests==2.*' --tag web", "Adds a package to the python image"],
     ["image build -f Dockerfile . --tag app", "Builds what a Dockerfile says"],
+    ["image build nix:./app#default --tag app", "Builds a Nix flake, without Nix on this host"],
   ],
   jsonLines: true,
   run: async ({ words: [word], options }, context) => {

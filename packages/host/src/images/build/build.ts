@@ -2,29 +2,32 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   BuildCache,
+  type BuildRecord,
   catalogue,
   imageNamePattern,
   isEmptyConfig,
   makeBuildTemp,
   makeImageLayout,
   openImageStore,
-  type PackageRecord,
+  type ImageLayout,
   publishImage,
+  pullImage,
   recipeKey,
   recipeParts,
   type ResolvedImage,
   sweepBuildTemps,
 } from "@mvm/images";
-import { type ImageBuildRecipe, InvalidArgumentError } from "@mvm/protocol";
+import { type ImageBuildRecipe, InvalidArgumentError, type NetworkPolicyDocument } from "@mvm/protocol";
 import type { Progress } from "../../backends/backend.js";
 import type { Services } from "../../sandboxes/services.js";
+import { buildFlake } from "../flake/build.js";
 import { BuildMachine } from "./machine.js";
 import { packRoot } from "./pack.js";
 import { type PackageSources, packageSources } from "../../packages/package-sources.js";
 import { installedPackages } from "./inventory.js";
-import { resolveBuild, type ResolvedBuild } from "./resolve.js";
+import { resolveBuild, type ResolvedFlakeBuild, type ResolvedSteps } from "./resolve.js";
 import { runSteps } from "./run-steps.js";
-import { type PackingTools, packingTools } from "./tools.js";
+import { packingTools } from "./tools.js";
 
 /** Memory of a build's machine: installers need more than what they install. MiB. */
 const defaultMemoryMb = 1024;
@@ -88,8 +91,8 @@ async function cachedOrMade(
     const place = { directory: temp.path, log };
     const sources = packageSources(services.home.policy);
     const plan = await resolveBuild(services, wanted, { ...options, ...place, sources });
-    const tools = await packingTools();
-    const parts = recipeParts(plan.recipe, tools.sha256);
+    const tools = plan.kind === "flake" ? undefined : await packingTools();
+    const parts = recipeParts(plan.recipe, tools?.sha256 ?? "nix");
     const store = openImageStore(home);
     const cache = new BuildCache(layout, store);
     const known = await cache.look(name, parts, wanted.cache !== false);
@@ -99,20 +102,9 @@ async function cachedOrMade(
       return { image: known.image, missed: null };
     }
     options.onProgress?.({ phase: "cache", detail: `not there: ${known.reason}` });
-    const file = join(temp.path, "root.erofs");
-    const packages = await make(services, name, wanted, plan, { ...options, ...place, sources, tools, file });
-    options.onProgress?.({ phase: "check" });
-    const { record } = plan.base;
-    const image = await publishImage(layout, file, {
-      name,
-      created_at: new Date().toISOString(),
-      suite: record.suite,
-      architecture: record.architecture,
-      packages,
-      sources: record.sources,
-      ...(isEmptyConfig(plan.recipe.config) ? {} : { config: plan.recipe.config }),
-      build: { base: record.digest, recipe: recipeKey(parts), steps: [...parts.steps] },
-    });
+    const build = { base: plan.base.record.digest, recipe: recipeKey(parts), steps: [...parts.steps] };
+    const making: Making = { ...options, ...place, services, name, wanted, layout, build };
+    const image = plan.kind === "flake" ? await makeOfFlake(plan, making) : await makeOfSteps(plan, making, sources);
     await cache.remember(name, parts, image.record.digest);
     return { image, missed: known.reason };
   } finally {
@@ -120,24 +112,65 @@ async function cachedOrMade(
   }
 }
 
-/** Runs the steps in a machine and takes its root out to `file`. Returns what is installed in it. */
-async function make(
-  services: Services,
-  name: string,
-  wanted: ImageBuildRecipe,
-  { recipe, network, base }: ResolvedBuild,
-  options: BuildOptions & { log: string; sources: PackageSources; tools: PackingTools; file: string },
-): Promise<PackageRecord[]> {
-  const { signal, onProgress } = options;
+interface Making extends BuildOptions {
+  readonly services: Services;
+  readonly name: string;
+  readonly wanted: ImageBuildRecipe;
+  readonly layout: ImageLayout;
+  readonly directory: string;
+  readonly log: string;
+  readonly build: BuildRecord;
+}
+
+/** Runs the steps in a machine and makes its root an image. */
+async function makeOfSteps(
+  { recipe, network, base }: ResolvedSteps,
+  making: Making,
+  sources: PackageSources,
+): Promise<ResolvedImage> {
+  const { name, log, onProgress } = making;
+  const file = join(making.directory, "root.erofs");
+  const packages = await inMachine(making, base, network, async (machine) => {
+    await runSteps(machine, recipe.steps, { log, packages: sources, onProgress });
+    const installed = await installedPackages(machine);
+    await packRoot(machine, await packingTools(), recipe.config, file, onProgress);
+    return installed;
+  });
+  onProgress?.({ phase: "check" });
+  const { suite, architecture, sources: from } = base.record;
+  return await publishImage(making.layout, file, {
+    ...{ name, created_at: new Date().toISOString(), suite, architecture, packages, sources: from },
+    ...(isEmptyConfig(recipe.config) ? {} : { config: recipe.config }),
+    build: making.build,
+  });
+}
+
+/** Builds a flake in a machine and makes what came out of it an image, as if it had been pulled. */
+async function makeOfFlake(
+  { recipe, network, base, flake }: ResolvedFlakeBuild,
+  making: Making,
+): Promise<ResolvedImage> {
+  const { services, name, directory, log, signal, onProgress, build } = making;
+  const { place, packages } = await inMachine(making, base, network, (machine) =>
+    buildFlake(machine, { ...flake, offline: network.allow.length === 0, directory, log, onProgress }),
+  );
+  onProgress?.({ phase: "check" });
+  const made = { reference: flake.step.text, packages, build, warm: recipe.config.warm };
+  return await pullImage({ home: services.home.root, place, name, signal, made });
+}
+
+async function inMachine<Result>(
+  { services, name, wanted, signal, onProgress }: Making,
+  base: ResolvedImage,
+  network: NetworkPolicyDocument,
+  work: (machine: BuildMachine) => Promise<Result>,
+): Promise<Result> {
   const { cpu, memory_mb = defaultMemoryMb, disk_mb } = wanted;
   const size = { memory_mb, ...(cpu !== undefined && { cpu }), ...(disk_mb !== undefined && { disk_mb }) };
-  const image = `${base.record.name}@${recipe.base}`;
+  const image = `${base.record.name}@${base.record.digest}`;
   const machine = await BuildMachine.open(services, { name, image, network, size, signal, onProgress });
   try {
-    await runSteps(machine, recipe.steps, { log: options.log, packages: options.sources, onProgress });
-    const packages = await installedPackages(machine);
-    await packRoot(machine, options.tools, recipe.config, options.file, onProgress);
-    return packages;
+    return await work(machine);
   } finally {
     await machine.close();
   }

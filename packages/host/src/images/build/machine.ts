@@ -120,7 +120,7 @@ export class BuildMachine extends GuestCommands {
 /** Lines of output an error carries. */
 const shownLines = 15;
 
-function buildFailed(what: string, ended: CommandResult): BuildError {
+export function buildFailed(what: string, ended: CommandResult): BuildError {
   const said = `${ended.stdout}\n${ended.stderr}`.split("\n").filter((line) => line.trim() !== "");
   const how = ended.timedOut ? "it took too long" : `exit code ${ended.exitCode}`;
   return new BuildError({

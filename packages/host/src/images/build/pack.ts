@@ -1,13 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { configPath, imageTime, isEmptyConfig, type ImageConfig } from "@mvm/images";
 import type { Progress } from "../../backends/backend.js";
 import type { BuildMachine } from "./machine.js";
+import { receive } from "./receive.js";
 import type { PackingTools } from "./tools.js";
-
-/** Largest image file that is taken out of a machine. Bytes. */
-const maxImageBytes = 16 * 1024 ** 3;
 
 /**
  * Turns the root file system of the machine into an image file on the host. The machine packs it with programs brought in
@@ -29,23 +26,7 @@ export async function packRoot(
   const result = `/tmp/${directory.slice("/run/".length)}`;
   const argv = ["/bin/sh", "-c", script, "pack", directory, tools.loader, result, configPath, text];
   await machine.run({ argv }, "packing");
-  const out = await open(file, "wx", 0o600);
-  try {
-    let done = 0;
-    let told = 0;
-    await machine.get(`${result}/root.erofs`, maxImageBytes, async (data, at) => {
-      // Pieces come faster than they are written: each goes to its own place.
-      const { bytesWritten } = await out.write(data, 0, data.byteLength, at);
-      if (bytesWritten !== data.byteLength) throw new Error("the disk takes no more");
-      done += data.byteLength;
-      if (done - told < 1 << 20) return;
-      told = done;
-      onProgress?.({ phase: "receive", done });
-    });
-    await out.sync();
-  } finally {
-    await out.close();
-  }
+  await receive(machine, `${result}/root.erofs`, file, onProgress);
 }
 
 /**

@@ -19,13 +19,30 @@ import {
 import { type ImageBuildRecipe, InvalidArgumentError, type NetworkPolicyDocument } from "@mvm/protocol";
 import type { Services } from "../../sandboxes/services.js";
 import type { BuildOptions } from "./build.js";
+import type { FlakeStep } from "../flake/build.js";
+import { type ResolvedFlake, resolveFlake } from "../flake/resolve.js";
 import type { PackageSources } from "../../packages/package-sources.js";
 
 /** A build whose every input is known and lies still: nothing has run yet. */
-export interface ResolvedBuild {
-  readonly recipe: Recipe;
+export type ResolvedBuild = ResolvedSteps | ResolvedFlakeBuild;
+
+interface Resolved {
+  /** The image of the build's machine. */
   readonly base: ResolvedImage;
   readonly network: NetworkPolicyDocument;
+}
+
+/** Steps that change what the machine starts from. */
+export interface ResolvedSteps extends Resolved {
+  readonly kind: "steps";
+  readonly recipe: Recipe<BuildStep>;
+}
+
+/** A flake, of which the machine is only the place it is built in. */
+export interface ResolvedFlakeBuild extends Resolved {
+  readonly kind: "flake";
+  readonly recipe: Recipe<FlakeStep>;
+  readonly flake: ResolvedFlake;
 }
 
 export interface ResolveOptions extends BuildOptions {
@@ -44,6 +61,7 @@ export async function resolveBuild(
   wanted: ImageBuildRecipe,
   options: ResolveOptions,
 ): Promise<ResolvedBuild> {
+  if (wanted.flake !== undefined) return await resolveFlakeBuild(services, wanted, wanted.flake, options);
   if (wanted.dockerfile !== undefined) return await resolveDockerfile(services, wanted, wanted.dockerfile, options);
   if (wanted.from === undefined) {
     throw new InvalidArgumentError({
@@ -56,7 +74,29 @@ export async function resolveBuild(
   const base = await services.images.ready(wanted.from, options);
   const config = withWarmUp(base.record.config ?? emptyConfig, wanted);
   const network = networkOf(wanted, options.sources);
-  return { recipe: { base: base.record.digest, steps: packages, config }, base, network };
+  return { kind: "steps", recipe: { base: base.record.digest, steps: packages, config }, base, network };
+}
+
+/** The image that has Nix. */
+const builder = "builder";
+
+async function resolveFlakeBuild(
+  services: Services,
+  wanted: ImageBuildRecipe,
+  request: NonNullable<ImageBuildRecipe["flake"]>,
+  options: ResolveOptions,
+): Promise<ResolvedBuild> {
+  if (wanted.from !== undefined || wanted.packages !== undefined || wanted.dockerfile !== undefined) {
+    throw new InvalidArgumentError({
+      message: "Cannot build the image: a flake starts from nothing and brings its own packages",
+      context: { pointer: "/recipe/flake" },
+    });
+  }
+  const flake = await resolveFlake(request, options);
+  const base = await services.images.ready(builder, options);
+  const recipe = { base: base.record.digest, steps: [flake.step], config: withWarmUp(emptyConfig, wanted) };
+  const network = networkOf(wanted, options.sources);
+  return { kind: "flake", recipe, base, flake, network: { ...network, allow: [...network.allow, ...flake.rules] } };
 }
 
 type DockerfileRequest = NonNullable<ImageBuildRecipe["dockerfile"]>;
@@ -87,7 +127,7 @@ async function resolveDockerfile(
     packed.push(step.kind === "wanted-copy" ? await packCopy(context, step, index, options) : step);
   }
   const recipe = { base: base.record.digest, steps: packed, config: withWarmUp(config, wanted) };
-  return { recipe, base, network: networkOf(wanted, options.sources) };
+  return { kind: "steps", recipe, base, network: networkOf(wanted, options.sources) };
 }
 
 async function packCopy(
