@@ -7,7 +7,8 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cli, document } from "../support/cli.js";
 import { type DockerRegistry, login, ociManifest, startDockerRegistry } from "../support/docker-registry.js";
-import { makeHome } from "../support/home.js";
+import { makeHome, privateDirectory } from "../support/home.js";
+import { cosignKey, signedWithKey, simpleSignatures } from "../../packages/images/test/cosign/sign-image.js";
 
 const made = makeHome();
 const directory = mkdtempSync(join(tmpdir(), "mvm-image-pull-"));
@@ -44,7 +45,7 @@ function makeRoot(name: string, programs: Record<string, string>): Buffer {
 const sha256 = (bytes: Buffer): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 const describe = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha256(bytes), size: bytes.length });
 
-it("an image pulled by digest from a registry runs, as its configuration says", async () => {
+it("an image pulled by digest from a registry, signed as the operator wants it, runs as its configuration says", async () => {
   const layer = makeRoot("shell", {
     "/bin/sh": "/bin/dash",
     "/opt/tools/show": "/usr/bin/env",
@@ -84,9 +85,22 @@ it("an image pulled by digest from a registry runs, as its configuration says", 
   expect([unbound.code, unbound.stderr]).toEqual([64, expect.stringContaining(`it is not bound to ${host}`)]);
   const refused = await mvmctl("image", "pull", place, "--credentials", "wrong");
   expect([refused.code, refused.stderr]).toEqual([69, expect.stringContaining("the registry refuses access")]);
+  const key = cosignKey();
+  const policy = privateDirectory(join(made.home, "policy"));
+  const pem = join(policy, "team.pub");
+  writeFileSync(pem, key.pem, { mode: 0o600 });
+  const rules = { require_digest: true, trust: [{ match: `${host}/team/*`, cosign: { keys: [pem] } }] };
+  writeFileSync(join(policy, "registries.json"), JSON.stringify(rules), { mode: 0o600 });
+  const unsigned = await mvmctl("image", "pull", place, "--credentials", "right");
+  expect([unsigned.code, unsigned.stderr]).toEqual([65, expect.stringContaining("it is not signed")]);
+  const tag = `${digest.replace(":", "-")}.sig`;
+  await registry.push("team/shell", tag, simpleSignatures(signedWithKey(key.secret, digest)));
   const pulled = await mvmctl("--json", "image", "pull", place, "--credentials", "right");
   expect(pulled.code, pulled.stderr.toString()).toBe(0);
   expect(document(pulled)).toMatchObject({ name: "shell", origin: { digest, layers: [{ diff_id: diffId }] } });
+
+  const inspected = await mvmctl("image", "inspect", "shell");
+  expect(inspected.stdout.toString()).toContain(key.trusted.id);
 
   const ran = await mvmctl("run", "--image", place, "--", "sh", "-c", 'echo "$GREETING $PWD $(id -u):$(id -g)"; show');
   expect(ran.stdout.toString(), ran.stderr.toString()).toContain("hello /opt/tools 4242:7\n");

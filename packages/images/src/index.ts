@@ -47,5 +47,6 @@ export { packFlake } from "./flake/source.js";
 export { isStorePath, packageOfStorePath } from "./flake/store-path.js";
 export { archiveKind } from "./oci/archive-kind.js";
 export { pullImage, type PullOptions } from "./oci/pull.js";
-export { type ImagePlace, parsePlace, placeName } from "./oci/place.js";
+export { canonicalRegistry, type ImagePlace, namesRegistry, parsePlace, placeName } from "./oci/place.js";
 export type { Credentials } from "./oci/registry-auth.js";
+export { parseTrustedKey, type ImageSignature, type ImageTrust, type TrustedKey } from "./cosign/trust.js";

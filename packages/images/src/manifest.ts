@@ -1,3 +1,4 @@
+import type { ImageSignature } from "./cosign/trust.js";
 import { imageError } from "./errors.js";
 import type { ImageConfig } from "./image-config.js";
 
@@ -48,6 +49,8 @@ export interface OriginRecord {
   /** Files with setuid or setgid bits, and with file capabilities. */
   setuid: number;
   capabilities: number;
+  /** Whose signature was asked for when it was pulled. Absent: nobody's. */
+  signature?: ImageSignature;
 }
 
 /** What a build inside a machine was made of. */

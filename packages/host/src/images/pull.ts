@@ -3,18 +3,22 @@ import { type ImagePullRequest, InvalidArgumentError } from "@mvm/protocol";
 import type { Services } from "../sandboxes/services.js";
 import type { BuildControl } from "./image-access.js";
 import { registryRules } from "./registry-rules.js";
+import { ruleFor } from "./trust-rules.js";
 
-/** Brings an image from a registry or an archive into the store, as the operator's rules allow. */
+/** Brings an image from a registry or an archive into the store, as the operator's rules allow, and signed by who they name. */
 export async function pullForClient(
   services: Services,
   request: ImagePullRequest,
   control: BuildControl,
 ): Promise<ResolvedImage> {
   const { place, name, digest, plain_http: plainHttp } = request;
-  const { requireDigest } = registryRules(services.home.policy);
+  const rules = registryRules(services.home.policy);
+  const { requireDigest } = rules;
+  const from = parsePlace(place);
+  const trust = from.kind === "registry" ? ruleFor(rules.trust, from)?.trust : undefined;
   const credentials = request.credentials === undefined ? undefined : login(services, place, request.credentials);
   return await pullImage({
-    ...{ home: services.home.root, place, name, digest, plainHttp, requireDigest, credentials },
+    ...{ home: services.home.root, place, name, digest, plainHttp, requireDigest, credentials, trust },
     ...control,
   });
 }

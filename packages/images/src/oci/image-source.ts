@@ -1,3 +1,4 @@
+import type { ImageSignature } from "../cosign/trust.js";
 import type { ByteSource } from "./byte-source.js";
 import type { ImageDocument } from "./documents.js";
 
@@ -18,6 +19,8 @@ export interface ImageSource {
   readonly digest: string | null;
   readonly manifestDigest: string | null;
   readonly configDigest: string | null;
+  /** Whose signature was wanted and found. */
+  readonly signature?: ImageSignature | undefined;
   /** Null for a bare root file system. */
   readonly config: ImageDocument | null;
   readonly layers: readonly LayerSource[];

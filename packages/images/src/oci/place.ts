@@ -20,6 +20,8 @@ export type ImagePlace =
 const schemes = ["docker-archive", "oci-archive", "oci", "rootfs"] as const;
 const repositoryPattern = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
 const registryPattern = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/;
+/** All of them are Docker Hub. */
+const hubNames = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
 export const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
 /**
@@ -40,17 +42,31 @@ export function parsePlace(text: string): ImagePlace {
   const rest = at < 0 ? text : text.slice(0, at);
   const slash = rest.indexOf("/");
   const first = slash < 0 ? "" : rest.slice(0, slash);
-  const named = /[.:[]/.test(first) || first === "localhost";
-  const registry = named ? first : "docker.io";
+  const named = namesRegistry(first);
+  const registry = named ? canonicalRegistry(first) : "docker.io";
   const [, path = "", tag = null] = /^([^:]*)(?::([^:]*))?$/.exec(named ? rest.slice(slash + 1) : rest) ?? refuse(text);
   const repository = registry === "docker.io" && !path.includes("/") ? `library/${path}` : path;
   const wrong =
-    !registryPattern.test(registry) ||
+    registry === undefined ||
     !repositoryPattern.test(repository) ||
     (tag !== null && !tagPattern.test(tag)) ||
     (digest !== null && !digestPattern.test(digest));
   if (wrong) return refuse(text);
   return { kind: "registry", registry, repository, tag: tag ?? (digest === null ? "latest" : null), digest };
+}
+
+/** Whether the first part of a place is a registry, and not of a repository of Docker Hub. */
+export function namesRegistry(first: string): boolean {
+  return /[.:[]/.test(first) || first === "localhost";
+}
+
+/** A registry in its one spelling: what holds for it must hold however it is written. Undefined: it is none. */
+export function canonicalRegistry(written: string): string | undefined {
+  const [, host = "", port] = /^(.*?)(?::(\d+))?$/.exec(written) ?? [];
+  if (!registryPattern.test(written) || !URL.canParse(`https://${host}/`)) return undefined;
+  const { hostname } = new URL(`https://${host}/`);
+  if (hubNames.includes(hostname)) return "docker.io";
+  return port === undefined ? hostname : `${hostname}:${Number(port)}`;
 }
 
 /** The place as it is recorded; a path of this host stays out of records that travel with images. */

@@ -2,6 +2,7 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { makeBuildTemp, sweepBuildTemps } from "../build-temp.js";
 import { runChild } from "../child.js";
+import type { ImageTrust } from "../cosign/trust.js";
 import { imageError } from "../errors.js";
 import { isEmptyConfig, type WarmUp } from "../image-config.js";
 import { makeImageLayout } from "../layout.js";
@@ -36,6 +37,8 @@ export interface PullOptions extends BuildControl {
   /** Refuses an image of a registry that no digest names. Default: false. */
   readonly requireDigest?: boolean | undefined;
   readonly credentials?: Credentials | undefined;
+  /** Who must have signed an image of a registry with cosign. Default: nobody. */
+  readonly trust?: ImageTrust | undefined;
   /** Lets a registry that is not on this host be asked over http. Default: false. */
   readonly plainHttp?: boolean | undefined;
   readonly limits?: MergeLimits | undefined;
@@ -78,8 +81,12 @@ export async function pullImage(options: PullOptions): Promise<ResolvedImage> {
       const known = place.kind === "registry" && (await knownImage(options.home, source.manifestDigest ?? ""));
       if (known) {
         options.onProgress?.({ phase: "done", detail: known.record.digest });
-        const origin = { ...known.record.origin!, ...originOf(place, source) };
-        return await openImageStore(options.home).register({ ...known.record, name, origin });
+        const { signature: _former, ...origin } = known.record.origin!;
+        return await openImageStore(options.home).register({
+          ...known.record,
+          name,
+          origin: { ...origin, ...originOf(place, source) },
+        });
       }
       const merger = new LayerMerger(limits);
       const layers = [];
@@ -145,8 +152,8 @@ export async function pullImage(options: PullOptions): Promise<ResolvedImage> {
 }
 
 /** What the record says of where it came from this time. */
-function originOf(place: ImagePlace, { digest }: ImageSource) {
-  return { reference: placeName(place), ...(digest !== null && { digest }) };
+function originOf(place: ImagePlace, { digest, signature }: ImageSource) {
+  return { reference: placeName(place), ...(digest !== null && { digest }), ...(signature && { signature }) };
 }
 
 /** The digest asked for, be it part of the place or beside it. */
@@ -169,9 +176,9 @@ function pinned(place: ImagePlace, { digest, requireDigest }: PullOptions): stri
 type Opening = PullOptions & { directory: string; signal: AbortSignal; limits: MergeLimits };
 
 async function openSource(place: ImagePlace, digest: string | null, options: Opening): Promise<ImageSource> {
-  const { limits, signal, home, credentials, plainHttp = false, answerMs } = options;
+  const { limits, signal, home, credentials, plainHttp = false, trust, answerMs } = options;
   if (place.kind === "registry") {
-    return await registrySource({ ...place, digest, home, limits, credentials, plainHttp, signal, answerMs });
+    return await registrySource({ ...place, digest, home, limits, credentials, trust, plainHttp, signal, answerMs });
   }
   const what = placeName(place);
   if (place.kind === "rootfs") return await rootfsSource(place.path, digest, options);

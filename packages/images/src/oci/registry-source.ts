@@ -1,5 +1,7 @@
 import { rm } from "node:fs/promises";
 import { isSandboxError } from "@mvm/protocol/errors";
+import { requireSignature } from "../cosign/require-signature.js";
+import type { ImageTrust } from "../cosign/trust.js";
 import { imageError } from "../errors.js";
 import { download } from "../release/download.js";
 import { OpenFile } from "./byte-source.js";
@@ -13,6 +15,8 @@ export interface RegistryImage extends RegistryOptions {
   readonly digest: string | null;
   readonly home: string;
   readonly limits: MergeLimits;
+  /** Who must have signed it. Absent: nobody. */
+  readonly trust?: ImageTrust | undefined;
 }
 
 /** An image of a registry: a tag is resolved once, and everything after is asked for by digest. */
@@ -23,6 +27,7 @@ export async function registrySource(wanted: RegistryImage): Promise<ImageSource
   // What a registry says of a tag's digest is not believed: the bytes have one.
   const digest = digestOf(first);
   if (wanted.digest !== null) requireDigest(first, wanted.digest, what);
+  const signature = wanted.trust && (await requireSignature(registry, digest, wanted.trust));
   let document = parseDocument(first, what);
   let manifestDigest = digest;
   if (isIndex(document)) {
@@ -66,7 +71,7 @@ export async function registrySource(wanted: RegistryImage): Promise<ImageSource
     };
   });
   return {
-    ...{ digest, manifestDigest, configDigest: manifest.config.digest, config, layers },
+    ...{ digest, manifestDigest, configDigest: manifest.config.digest, config, layers, signature },
     close: () => Promise.resolve(),
   };
 }

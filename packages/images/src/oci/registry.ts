@@ -4,6 +4,7 @@ import { retried } from "../release/download.js";
 import { ask, bodyOf, refusal, smallBodyOf } from "../release/http.js";
 import { SourceError } from "../release/source-error.js";
 import type { ReleaseSource } from "../release/source.js";
+import { requireDigest } from "./documents.js";
 import { maxDocumentBytes } from "./limits.js";
 import { bearerToken, parseChallenge, type Credentials } from "./registry-auth.js";
 
@@ -47,13 +48,29 @@ export class Registry {
 
   /** The bytes of a manifest. @throws {AssetNotFoundError | AssetDownloadError} */
   async manifest(reference: string): Promise<Buffer> {
+    return await this.whole(reference, `/manifests/${reference}`, maxDocumentBytes);
+  }
+
+  /** The index of what refers to a digest; undefined: the registry keeps none. @throws {AssetDownloadError} */
+  async referrers(digest: string): Promise<Buffer | undefined> {
     const { signal } = this.options;
-    const bytes = await retried({ name: this.name, hint }, reference, signal, async () => {
-      const response = await this.get(`/manifests/${reference}`, { accept: manifestTypes });
-      return await smallBodyOf(response, maxDocumentBytes, signal, this.answerMs);
+    return await retried({ name: this.name, hint }, `the referrers of ${digest}`, signal, async () => {
+      try {
+        const response = await this.get(`/referrers/${digest}`, { accept: manifestTypes });
+        return await smallBodyOf(response, maxDocumentBytes, signal, this.answerMs);
+      } catch (error) {
+        // A registry that knows nothing of them says so in one way or another.
+        if (error instanceof SourceError && error.kind !== "transient") return undefined;
+        throw error;
+      }
     });
-    if (bytes !== undefined) return bytes;
-    throw imageError("build", `Cannot use ${reference} of ${this.name}: it has more than ${maxDocumentBytes} bytes`);
+  }
+
+  /** A small blob. @throws {AssetNotFoundError | AssetDownloadError | AssetChecksumError | BuildError} */
+  async smallBlob(digest: string, limit: number): Promise<Buffer> {
+    const bytes = await this.whole(digest, `/blobs/${digest}`, limit);
+    requireDigest(bytes, digest, `a blob of ${this.name}`);
+    return bytes;
   }
 
   /** The blobs of the repository, by digest. */
@@ -69,6 +86,15 @@ export class Registry {
         return { start: ranged === true ? from : 0, bytes: bodyOf(response, this.options.signal, this.answerMs) };
       },
     };
+  }
+
+  private async whole(name: string, path: string, limit: number): Promise<Buffer> {
+    const { signal } = this.options;
+    const bytes = await retried({ name: this.name, hint }, name, signal, async () => {
+      return await smallBodyOf(await this.get(path, { accept: manifestTypes }), limit, signal, this.answerMs);
+    });
+    if (bytes !== undefined) return bytes;
+    throw imageError("build", `Cannot use ${name} of ${this.name}: it has more than ${limit} bytes`);
   }
 
   private async get(path: string, headers: Record<string, string>, again = true): Promise<Response> {

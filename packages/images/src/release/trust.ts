@@ -65,7 +65,9 @@ function reasonAgainst(manifest: Uint8Array, signature: Buffer, trust: ReleaseTr
       const holds = verify("sha256", manifest, { key: trust.pem, dsaEncoding: "der" }, bytes);
       return holds ? undefined : "the signature is not of this file, or of another key";
     }
-    case "keyless":
-      return verifyKeyless(manifest, signature, trust.by);
+    case "keyless": {
+      const verdict = verifyKeyless(manifest, signature, trust.by);
+      return verdict.ok ? undefined : verdict.reason;
+    }
   }
 }

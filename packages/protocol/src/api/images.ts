@@ -23,6 +23,23 @@ export const ImageOriginSchema = Type.Object(
     setuid: count,
     /** Files with file capabilities. */
     capabilities: count,
+    /** Whose signature was asked for when it was pulled, as the operator's rules say. Absent: nobody's. */
+    signature: Type.Optional(
+      Type.Object(
+        {
+          /** Of the index or manifest that was signed. */
+          digest: Type.String(),
+          /** The tag or the referrer that holds the signature. */
+          found: Type.String(),
+          /** sha256 of the public key; null: signed without one. */
+          key: nullable(Type.String()),
+          /** Subject of the certificate and who vouched for it; null: signed with a key. */
+          identity: nullable(Type.String()),
+          issuer: nullable(Type.String()),
+        },
+        strict,
+      ),
+    ),
   },
   strict,
 );

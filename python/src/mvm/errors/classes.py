@@ -218,7 +218,7 @@ class AssetDownloadError(AssetError):
 
 
 class AssetChecksumError(AssetError):
-    """The bytes of an asset do not have the digest they should have; it is not used."""
+    """The bytes of an asset do not have the digest or the signature they should have; it is not used."""
 
     default_code: ClassVar[str] = "ASSET_CHECKSUM_MISMATCH"
 

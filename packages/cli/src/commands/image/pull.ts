@@ -61,8 +61,14 @@ export default command({
       context.quiet
         ? ""
         : printable(
-            `${pulled.name} is pulled: ${pulled.digest}, ${bytes(pulled.size_bytes)}, from ${pulled.origin?.reference ?? ""}@${pulled.origin?.digest ?? ""}`,
+            `${pulled.name} is pulled: ${pulled.digest}, ${bytes(pulled.size_bytes)}, from ${pulled.origin?.reference ?? ""}@${pulled.origin?.digest ?? ""}${signedBy(pulled)}`,
           ),
     );
   },
 });
+
+function signedBy({ origin }: ImageInfo): string {
+  if (origin?.signature === undefined) return "";
+  const { key, identity } = origin.signature;
+  return `, signed by ${identity ?? `key ${key ?? ""}`}`;
+}

@@ -180,7 +180,7 @@ export const machineErrors = {
     outcome: "not_started",
     exit: 65,
     http: 422,
-    meaning: "The bytes of an asset do not have the digest they should have; it is not used.",
+    meaning: "The bytes of an asset do not have the digest or the signature they should have; it is not used.",
     hint: "Remove the image with `mvmctl image rm NAME` and build it again",
   },
   ASSET_NOT_FOUND: {
