@@ -32,6 +32,7 @@ export function registryRules(policyDirectory: string, system = "/etc/mvm"): Reg
     throw new PolicyDenied({
       code: "POLICY_BROKEN",
       message: `Cannot pull images: ${path} cannot be used: ${(error as Error).message}`,
+      hint: "Mend the file, or have its operator mend it; docs/images.md says what it may hold",
       outcome: "not_started",
     });
   }

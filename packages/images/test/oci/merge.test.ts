@@ -91,7 +91,7 @@ it("V-03: hostile entries are refused with an error that names them", async () =
   }
 });
 
-it("devices are dropped, setuid bits and file capabilities are counted, other attributes are dropped", async () => {
+it("H-05: devices are dropped, setuid bits and file capabilities are counted, other attributes are dropped", async () => {
   const capability = Buffer.from("0100000202ff8000000000000000000000000000", "hex");
   const merged = await merge([
     { path: "dev/sda", type: "4" },
