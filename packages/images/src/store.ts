@@ -123,9 +123,9 @@ export class ImageStore {
       return same && [origin.digest, origin.manifest_digest].includes(digest);
     });
     if (found !== undefined) return found.record.digest;
-    const [made, verb] = reference.startsWith("nix:") ? ["built", "build"] : ["pulled", "pull"];
-    throw imageError("not_found", `Cannot find image "${ref}": it has not been ${made}`, {
-      hint: `Do so with \`mvmctl image ${verb} ${ref}\``,
+    const isFlake = reference.startsWith("nix:");
+    throw imageError("not_found", `Cannot find image "${ref}": it has not been ${isFlake ? "built" : "pulled"}`, {
+      hint: isFlake ? `Build it with \`mvmctl image build ${ref}\`` : `Pull it with \`mvmctl image pull ${ref}\``,
     });
   }
 
