@@ -10,7 +10,7 @@ import {
   readPublicKeys,
   receiptStatement,
   sha256,
-  signReceipt,
+  signStatement,
   verifyChain,
 } from "@mvm/evidence";
 import { Admitted } from "../packages/host/dist/admission/admit.js";
@@ -121,7 +121,7 @@ function prover(home, log) {
         invocation: { argv_len: 1, argv_hmac_sha256: argvDigest(["true"], Buffer.alloc(32)), env_count: 0, mounts: 0 },
       },
     );
-    const text = envelopeText(signReceipt(statement, key));
+    const text = envelopeText(signStatement(statement, key));
     receipts.write(tenant, runId, text);
     await log.append(tenant, {
       event: "run.end",

@@ -4,6 +4,7 @@ import type { CommandFailed, ImageBuildRecipe } from "@mvm/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { makeAuthority, operatorNetwork, type Outside, serveHttps } from "../support/outside.js";
 import { makeRegistries } from "../support/registries.js";
+import { cli, document } from "../support/cli.js";
 import { machinesGone } from "../support/daemon.js";
 import { text, useScene } from "../support/scene.js";
 
@@ -60,6 +61,10 @@ it("a package of pip: built in a machine, pinned in the record, warm, and taken 
   expect(first.phases).toEqual(expect.arrayContaining(["resolve", "packages", "pack", "receive", "check", "done"]));
   const record = JSON.parse(readFileSync(join(scene.home, "images", `${first.digest.slice(7)}.json`), "utf8"));
   expect(record.packages).toContainEqual({ name: "tiny", version: "1.0", arch: "all", manager: "pip" });
+  const stated = await cli(["image", "verify", "tiny", "--json"], { home: scene.home });
+  expect(document(stated)).toMatchObject({
+    ...{ ok: true, image: first.digest, build_type: "https://mvm.dev/image/build/v1", signed: "at_publication" },
+  });
   const sandbox = await scene.sandbox({ image: "tiny" });
   expect(await text(sandbox, "cd / && python3 -c 'import tiny; print(tiny.origin)'")).toBe("a local index");
   expect(

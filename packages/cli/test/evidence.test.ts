@@ -11,7 +11,7 @@ import {
   openSigningKey,
   receiptStatement,
   sha256,
-  signReceipt,
+  signStatement,
 } from "@mvm/evidence";
 import { documentOf, program, run } from "./support/cli.js";
 
@@ -49,7 +49,7 @@ beforeAll(async () => {
     },
   );
   receipt = join(home, "receipt.json");
-  writeFileSync(receipt, envelopeText(signReceipt(statement, openSigningKey(evidenceLayout(home).keys, "receipt"))));
+  writeFileSync(receipt, envelopeText(signStatement(statement, openSigningKey(evidenceLayout(home).keys, "receipt"))));
 });
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 

@@ -1,7 +1,19 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { envelopeText, openSigningKey, provenanceStatement, signStatement } from "@mvm/evidence";
+import { type ImageRecord, openImageStore, originsOf } from "@mvm/images";
 import { documentOf, run } from "./support/cli.js";
 import { type Answer, events, failure, json, StandingDaemon } from "./support/standing-daemon.js";
 
@@ -128,4 +140,59 @@ test("a flake and the folders of its binary caches are named as the daemon finds
   ]) {
     expect((await run(["image", "build", ...args], { home, cwd })).code).toBe(64);
   }
+});
+
+/** A state root with an image and the signed statement about it, and no daemon. */
+async function stated(content: string, name = "app"): Promise<{ home: string; digest: string; file: string }> {
+  const home = mkdtempSync(join(tmpdir(), "mvmctl-"));
+  mkdirSync(join(home, "images", "refs"), { recursive: true });
+  const hex = createHash("sha256").update(content).digest("hex");
+  const digest = `sha256:${hex}`;
+  const file = join(home, "images", `${hex}.erofs`);
+  writeFileSync(file, content);
+  const record = {
+    ...{ schema_version: 1, name, digest, size: content.length, created_at: "2026-01-01T00:00:00Z", suite: "trixie" },
+    ...{ architecture: "amd64", packages: [], sources: [] },
+  } as ImageRecord;
+  const store = openImageStore(home);
+  await store.register(record);
+  const key = openSigningKey(join(home, "keys"), "receipt");
+  const facts = { ...originsOf(record), internal: {}, version: "1" };
+  await store.keepProvenance(digest, envelopeText(signStatement(provenanceStatement(facts), key)));
+  return { home, digest, file };
+}
+
+test("image verify: what was signed of an image, without a daemon; and each way in which it is not that", async () => {
+  const { home, digest, file } = await stated("an image");
+  const verified = async (...more: string[]): Promise<unknown> => {
+    const ran = await run(["image", "verify", "app", "--json", ...more], { home });
+    const document = documentOf(ran) as { ok: boolean; reason?: string };
+    expect(ran.code).toBe(document.ok ? 0 : 65);
+    return document.ok ? document : document.reason;
+  };
+  expect(await verified()).toMatchObject({ image: digest, build_type: "https://mvm.dev/image/catalogue/v1" });
+  const key = join(home, "keys", "receipt.pub");
+  expect(await verified("--key", key)).toMatchObject({ ok: true });
+
+  const other = await stated("another image");
+  expect(await verified("--key", join(other.home, "keys", "receipt.pub"))).toBe("unknown_key");
+
+  const statement = file.replace(/erofs$/, "provenance.json");
+  const text = readFileSync(statement, "utf8");
+  cpSync(other.file.replace(/erofs$/, "provenance.json"), statement);
+  expect(await verified("--key", join(other.home, "keys", "receipt.pub"))).toBe("image_mismatch");
+  writeFileSync(statement, text.replace(/"sig":"./, '"sig":"!'));
+  expect(await verified()).toBe("malformed");
+  writeFileSync(statement, text);
+
+  const record = file.replace(/erofs$/, "json");
+  const recorded = readFileSync(record, "utf8");
+  const added = [{ name: "evil", version: "1", arch: "all" }];
+  writeFileSync(record, JSON.stringify({ ...(JSON.parse(recorded) as object), packages: added }));
+  expect(await verified()).toBe("sbom_mismatch");
+  writeFileSync(record, recorded);
+
+  writeFileSync(file, "an imagE");
+  expect(await verified()).toBe("image_mismatch");
+  expect((await run(["image", "verify", "none"], { home })).code).toBe(69);
 });

@@ -28,20 +28,47 @@ export {
 export { keyId, parsePublicKey, publicPem } from "./keys/key-id.js";
 export { rotateAndRecord } from "./keys/rotate.js";
 export { rotateKey, type Rotated } from "./keys/rotation.js";
+export {
+  envelopeText,
+  payloadType,
+  signStatement,
+  statementType,
+  type Envelope,
+  type Statement,
+} from "./envelope/envelope.js";
+export { openEnvelope, type EnvelopeProblem, type OpenedEnvelope } from "./envelope/open.js";
+export { preAuthEncoding } from "./envelope/pae.js";
 export { evidenceLayout, headName, logName, type EvidenceLayout } from "./layout.js";
 export { findEntry, followEntries, lastEntries } from "./read/entries.js";
 export { argvDigest } from "./receipt/argv-digest.js";
-export { envelopeText, maxReceiptBytes, payloadType, signReceipt, type Envelope } from "./receipt/envelope.js";
 export { ReceiptFile } from "./receipt/file.js";
-export { preAuthEncoding } from "./receipt/pae.js";
 export {
   receiptStatement,
   receiptType,
-  statementType,
   type ReceiptPredicate,
   type ReceiptStatement,
   type RunOutcome,
 } from "./receipt/statement.js";
-export { receiptMatchesEntry, verifyReceipt, type ReceiptProblem, type ReceiptVerdict } from "./receipt/verify.js";
+export {
+  maxReceiptBytes,
+  receiptMatchesEntry,
+  verifyReceipt,
+  type ReceiptProblem,
+  type ReceiptVerdict,
+} from "./receipt/verify.js";
+export {
+  builderId,
+  buildTypes,
+  provenanceStatement,
+  provenanceType,
+  type ImageProvenance,
+  type ProvenanceFacts,
+} from "./provenance/statement.js";
+export {
+  maxProvenanceBytes,
+  verifyProvenance,
+  type ProvenanceProblem,
+  type ProvenanceVerdict,
+} from "./provenance/verify.js";
 export { verifyChain, type ChainToVerify } from "./verify/chain.js";
 export type { ChainInvalid, ChainProblem, ChainValid, ChainVerdict } from "./verify/verdict.js";

@@ -11,7 +11,8 @@ export {
   type OriginRecord,
   type PackageRecord,
 } from "./manifest.js";
-export { sbomOf, sbomType } from "./sbom.js";
+export { type MadeOf, type Origins, originsOf } from "./provenance.js";
+export { sbomOf, sbomText, sbomType } from "./sbom.js";
 export { parseReference, type ImageReference } from "./reference.js";
 export { sourceOptionsFromEnvironment, type DebianSourceOptions } from "./debian-source.js";
 export { sweepBuildTemps } from "./build-temp.js";

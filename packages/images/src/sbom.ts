@@ -31,6 +31,11 @@ export function sbomOf(record: ImageRecord): object {
   };
 }
 
+/** The document as it is sent, and as its digest is signed. */
+export function sbomText(record: ImageRecord): string {
+  return JSON.stringify(sbomOf(record));
+}
+
 interface Component {
   readonly type: "library";
   readonly "bom-ref": string;

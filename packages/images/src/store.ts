@@ -1,7 +1,7 @@
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedSha256 } from "./digest-cache.js";
-import { syncPath, writeJsonDurably } from "./durable.js";
+import { syncPath, writeDurably, writeJsonDurably } from "./durable.js";
 import type { SandboxError } from "@mvm/protocol/errors";
 import { imageError } from "./errors.js";
 import { imageLayout, type ImageLayout } from "./layout.js";
@@ -72,6 +72,7 @@ export class ImageStore {
       .map((known) => known.name)) {
       await rm(join(this.layout.refs, `${name}.json`), { force: true });
     }
+    await rm(this.file(record.digest, "provenance.json"), { force: true });
     // The record goes last: while it is there, an interrupted removal can be repeated.
     await rm(this.file(record.digest, "erofs"), { force: true });
     await rm(this.file(record.digest, "json"), { force: true });
@@ -84,6 +85,18 @@ export class ImageStore {
     await writeJsonDurably(this.file(record.digest, "json"), record);
     await this.point(record.name, record.digest);
     return { record, path: this.file(record.digest, "erofs") };
+  }
+
+  /** The signed statement about where an image comes from; undefined: it has none. */
+  async provenance(digest: string): Promise<Buffer | undefined> {
+    return await readFile(this.file(digest, "provenance.json")).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    });
+  }
+
+  async keepProvenance(digest: string, text: string | Uint8Array): Promise<void> {
+    await writeDurably(this.file(digest, "provenance.json"), text);
   }
 
   /** Points a name at an image that is there. */
@@ -164,7 +177,7 @@ export class ImageStore {
     return files.filter((file) => /^[0-9a-f]{64}\.json$/.test(file)).map((file) => `sha256:${file.slice(0, 64)}`);
   }
 
-  private file(digest: string, extension: "erofs" | "json"): string {
+  private file(digest: string, extension: "erofs" | "json" | "provenance.json"): string {
     return join(this.layout.images, `${digestHex(digest)}.${extension}`);
   }
 }

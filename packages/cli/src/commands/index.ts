@@ -83,6 +83,7 @@ export const registry: Registry = {
     pull: verb(() => import("./image/pull.js")),
     ls: verb(() => import("./image/ls.js")),
     inspect: verb(() => import("./image/inspect.js")),
+    verify: verb(() => import("./image/verify.js")),
     rm: verb(() => import("./image/rm.js")),
   }),
   release: group("Pack and verify what hosts are set up from", {

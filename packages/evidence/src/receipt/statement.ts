@@ -1,6 +1,7 @@
+import { statementType } from "../envelope/envelope.js";
+
 /** Type of a receipt's predicate. */
 export const receiptType = "https://mvm.dev/receipt/v1";
-export const statementType = "https://in-toto.io/Statement/v1";
 
 /** How a run ended, as far as the host knows. */
 export type RunOutcome = "completed" | "timed_out" | "denied" | "failed" | "lost";

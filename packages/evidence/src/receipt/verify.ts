@@ -1,47 +1,28 @@
-import { verify, type KeyObject } from "node:crypto";
-import { canonicalJson, parseCanonical } from "../canonical/json.js";
+import type { KeyObject } from "node:crypto";
 import type { Entry } from "../chain/entry.js";
-import { keyId } from "../keys/key-id.js";
-import { maxReceiptBytes, payloadType, type Envelope } from "./envelope.js";
-import { preAuthEncoding } from "./pae.js";
-import { receiptType, statementType, type ReceiptStatement } from "./statement.js";
+import { type EnvelopeProblem, openEnvelope } from "../envelope/open.js";
+import { receiptType, type ReceiptStatement } from "./statement.js";
+
+/** Bytes of a receipt's file; a real one has about 2 KiB. */
+export const maxReceiptBytes = 64 * 1024;
 
 /** Why a receipt does not verify. */
-export type ReceiptProblem = "too_large" | "malformed" | "unknown_key" | "bad_signature" | "not_a_receipt";
+export type ReceiptProblem = Exclude<EnvelopeProblem, "no_statement"> | "not_a_receipt";
 
 export type ReceiptVerdict =
   | { readonly ok: true; readonly key_id: string; readonly statement: ReceiptStatement }
   | { readonly ok: false; readonly reason: ReceiptProblem; readonly detail: string };
 
-/**
- * Verifies a receipt's bytes against keys that the caller already trusts; a key that a receipt brings along would prove
- * nothing. There is one form of the file, so a byte that differs is a difference that shows. Never throws for what the
- * bytes hold.
- */
+/** Verifies a receipt's bytes against keys that the caller already trusts. Never throws for what the bytes hold. */
 export function verifyReceipt(bytes: Uint8Array, trusted: readonly KeyObject[]): ReceiptVerdict {
-  if (bytes.byteLength > maxReceiptBytes) return refuse("too_large", `it has more than ${maxReceiptBytes} bytes`);
-  let envelope: Envelope;
-  try {
-    envelope = parseEnvelope(bytes);
-  } catch (error) {
-    return refuse("malformed", (error as Error).message);
+  const opened = openEnvelope(bytes, trusted, maxReceiptBytes);
+  if (!opened.ok) {
+    const { reason, detail } = opened;
+    return { ok: false, reason: reason === "no_statement" ? "not_a_receipt" : reason, detail };
   }
-  const [signature] = envelope.signatures;
-  const key = trusted.find((each) => keyId(each) === signature?.keyid);
-  if (signature === undefined || key === undefined)
-    return refuse("unknown_key", "it is signed by a key that is not the trusted one");
-  const payload = Buffer.from(envelope.payload, "base64");
-  const good = verify(null, preAuthEncoding(payloadType, payload), key, Buffer.from(signature.sig, "base64"));
-  if (!good) return refuse("bad_signature", "its signature does not match its content");
-  let statement: ReceiptStatement;
-  try {
-    statement = parseCanonical(payload.toString("utf8")) as unknown as ReceiptStatement;
-  } catch (error) {
-    return refuse("not_a_receipt", (error as Error).message);
-  }
-  if (statement._type !== statementType || statement.predicateType !== receiptType)
-    return refuse("not_a_receipt", "it is signed, but states something else than a receipt");
-  return { ok: true, key_id: signature.keyid, statement };
+  if (opened.statement.predicateType !== receiptType)
+    return { ok: false, reason: "not_a_receipt", detail: "it is signed, but states something else than a receipt" };
+  return { ...opened, statement: opened.statement as unknown as ReceiptStatement };
 }
 
 /** Whether an entry of the audit chain is the one the receipt names. */
@@ -52,55 +33,4 @@ export function receiptMatchesEntry({ predicate }: ReceiptStatement, entry: Entr
     entry.tenant === predicate.tenant &&
     entry.run_id === predicate.run_id
   );
-}
-
-/**
- * Besides the form it is written in, a receipt may have passed through a JSON library: two spaces of indentation, or
- * Python's separators. Nothing else.
- */
-function parseEnvelope(bytes: Uint8Array): Envelope {
-  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  const value = JSON.parse(text) as Envelope;
-  if (!isEnvelope(value)) throw new TypeError("it is not a DSSE envelope of an in-toto statement with one signature");
-  const canonical = canonicalJson(value);
-  if (![canonical, JSON.stringify(value, null, 2), pythonForm(canonical)].includes(text) || !isSortedLike(value))
-    throw new TypeError("it was written by something else than mvm");
-  return value;
-}
-
-function isSortedLike(value: Envelope): boolean {
-  return JSON.stringify(value) === canonicalJson(value);
-}
-
-/** Exact, because no string of a receipt's envelope holds a quotation mark. */
-function pythonForm(canonical: string): string {
-  return canonical.replaceAll('","', '", "').replaceAll('":', '": ');
-}
-
-function isEnvelope(value: unknown): value is Envelope {
-  if (!hasKeys(value, "payload,payloadType,signatures")) return false;
-  const { payload, payloadType: type, signatures } = value as unknown as Envelope;
-  if (type !== payloadType || !isBase64(payload) || !Array.isArray(signatures) || signatures.length !== 1) return false;
-  const signature = signatures[0] as unknown;
-  if (!hasKeys(signature, "keyid,sig")) return false;
-  const { keyid, sig } = signature as { keyid: unknown; sig: unknown };
-  return (
-    typeof keyid === "string" &&
-    /^[0-9a-f]{64}$/.test(keyid) &&
-    isBase64(sig) &&
-    Buffer.from(sig, "base64").byteLength === 64
-  );
-}
-
-function hasKeys(value: unknown, keys: string): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && Object.keys(value).sort().join() === keys;
-}
-
-/** One text for some bytes: no white space, no missing padding, no loose bits. */
-function isBase64(text: unknown): text is string {
-  return typeof text === "string" && Buffer.from(text, "base64").toString("base64") === text;
-}
-
-function refuse(reason: ReceiptProblem, detail: string): ReceiptVerdict {
-  return { ok: false, reason, detail };
 }

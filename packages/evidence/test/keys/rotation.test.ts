@@ -7,7 +7,7 @@ import { openSigningKey, readPublicKeys } from "../../src/keys/key-files.js";
 import type { Json } from "../../src/canonical/json.js";
 import { rotateAndRecord } from "../../src/keys/rotate.js";
 import { endorsedKey, rotateKey } from "../../src/keys/rotation.js";
-import { envelopeText, signReceipt } from "../../src/receipt/envelope.js";
+import { envelopeText, signStatement } from "../../src/envelope/envelope.js";
 import { verifyReceipt } from "../../src/receipt/verify.js";
 import { verifyChain } from "../../src/verify/chain.js";
 import { statement } from "../fixture/receipt.js";
@@ -50,7 +50,7 @@ describe("A-15 a key that is replaced", () => {
     await scene.write(notes(1));
     const { keys } = scene.layout;
     const before = openSigningKey(keys, "receipt");
-    const signed = Buffer.from(envelopeText(signReceipt(statement(), before)));
+    const signed = Buffer.from(envelopeText(signStatement(statement(), before)));
     const { from, to } = await rotateAndRecord(scene.home, "receipt", actor);
     const after = openSigningKey(keys, "receipt");
     expect([from, to]).toEqual([before.id, after.id]);

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { openSigningKey } from "../../src/keys/key-files.js";
-import { envelopeText, signReceipt } from "../../src/receipt/envelope.js";
+import { envelopeText, signStatement } from "../../src/envelope/envelope.js";
 import { verifyReceipt } from "../../src/receipt/verify.js";
 import { statement } from "../fixture/receipt.js";
 import { Scene, seed } from "../fixture/scene.js";
@@ -67,8 +67,8 @@ describe("an implementation that is not ours", () => {
         statement(),
         statement({ audit_seq: 9, observed: { ...statement().predicate.observed, timed_out: true } }),
       ];
-      const genuine = good.map((each) => envelopeText(signReceipt(each, key)));
-      const forged = envelopeText(signReceipt(statement(), stranger)).replaceAll(stranger.id, key.id);
+      const genuine = good.map((each) => envelopeText(signStatement(each, key)));
+      const forged = envelopeText(signStatement(statement(), stranger)).replaceAll(stranger.id, key.id);
       const whole = JSON.parse(genuine[0] ?? "") as { payload: string; signatures: { keyid: string; sig: string }[] };
       let state = seed;
       const random = (below: number): number => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openSigningKey, type SigningKey } from "../../src/keys/key-files.js";
 import { argvDigest } from "../../src/receipt/argv-digest.js";
-import { envelopeText, signReceipt } from "../../src/receipt/envelope.js";
+import { envelopeText, signStatement } from "../../src/envelope/envelope.js";
 import { ReceiptFile } from "../../src/receipt/file.js";
 import { receiptMatchesEntry, verifyReceipt } from "../../src/receipt/verify.js";
 import type { Entry } from "../../src/chain/entry.js";
@@ -20,7 +20,7 @@ const publicOf = ({ key }: SigningKey) => createPublicKey(key);
 describe("a receipt", () => {
   it("verifies with the public key alone, and says what was signed", () => {
     const key = keyOf(new Scene());
-    const text = envelopeText(signReceipt(statement(), key));
+    const text = envelopeText(signStatement(statement(), key));
     const verdict = verifyReceipt(Buffer.from(text), [publicOf(key)]);
     expect(verdict).toEqual({ ok: true, key_id: key.id, statement: statement() });
     const envelope = JSON.parse(text);
@@ -34,7 +34,7 @@ describe("a receipt", () => {
 
   it("E-01 E-08 is refused after any edit of any byte", () => {
     const key = keyOf(new Scene());
-    const whole = Buffer.from(envelopeText(signReceipt(statement(), key)));
+    const whole = Buffer.from(envelopeText(signStatement(statement(), key)));
     const trusted = [publicOf(key)];
     let tried = 0;
     for (let at = 0; at <= whole.byteLength; at++) {
@@ -54,7 +54,7 @@ describe("a receipt", () => {
 
   it("E-02 is refused when another key signed it, wherever that key is named", () => {
     const [mine, other] = [keyOf(new Scene()), keyOf(new Scene())];
-    const forged = signReceipt(statement(), other);
+    const forged = signStatement(statement(), other);
     const [signature] = forged.signatures;
     const renamed = { ...forged, signatures: [{ keyid: mine.id, sig: signature?.sig ?? "" }] };
     const trusted = [publicOf(mine)];
@@ -70,7 +70,7 @@ describe("a receipt", () => {
 
   it("E-03 is refused with another receipt's signature, none, two, or one of another length", () => {
     const key = keyOf(new Scene());
-    const [one, two] = [signReceipt(statement(), key), signReceipt(statement({ audit_seq: 8 }), key)];
+    const [one, two] = [signStatement(statement(), key), signStatement(statement({ audit_seq: 8 }), key)];
     const sig = Buffer.from(one.signatures[0]?.sig ?? "", "base64");
     const withSig = (bytes: Uint8Array) => ({
       ...one,
@@ -101,7 +101,7 @@ describe("a receipt", () => {
 
   it("E-04 is refused with second keys, trailing bytes, a byte order mark, CRLF or a second document", () => {
     const key = keyOf(new Scene());
-    const text = envelopeText(signReceipt(statement(), key));
+    const text = envelopeText(signStatement(statement(), key));
     const twice = text.replace('{"payload":', '{"payloadType":"application/vnd.in-toto+json","payload":');
     for (const other of [
       twice,
@@ -119,7 +119,7 @@ describe("a receipt", () => {
 
   it("may have passed through a JSON library", () => {
     const key = keyOf(new Scene());
-    const envelope = JSON.parse(envelopeText(signReceipt(statement(), key)));
+    const envelope = JSON.parse(envelopeText(signStatement(statement(), key)));
     const python = JSON.stringify(envelope).replaceAll('":', '": ').replaceAll('","', '", "');
     for (const text of [JSON.stringify(envelope), JSON.stringify(envelope, null, 2), python]) {
       expect(verifyReceipt(Buffer.from(text), [publicOf(key)]).ok).toBe(true);
@@ -129,7 +129,7 @@ describe("a receipt", () => {
   it("is refused when the key signed something else", () => {
     const key = keyOf(new Scene());
     const other = { ...statement(), predicateType: "https://example.com/v1" };
-    const text = envelopeText(signReceipt(other as never, key));
+    const text = envelopeText(signStatement(other as never, key));
     expect(verifyReceipt(Buffer.from(text), [publicOf(key)])).toMatchObject({ ok: false, reason: "not_a_receipt" });
   });
 

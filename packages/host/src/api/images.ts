@@ -8,18 +8,19 @@ import {
   ImagePullRequestSchema,
   ImageRemovedSchema,
 } from "@mvm/protocol/schemas";
-import { catalogue, type ImageConfig, type ImageRecord, sbomOf, sbomType } from "@mvm/images";
+import { catalogue, type ImageConfig, type ImageRecord, sbomText, sbomType } from "@mvm/images";
 import type { Backend, KeptParts, Progress } from "../backends/backend.js";
 import type { ImageAccess } from "../images/image-access.js";
 import { buildInMachine } from "../images/build/build.js";
 import type { ApiContext } from "./context.js";
+import { attest, provenanceMediaType, provenanceOf } from "../images/provenance.js";
 import { pullForClient } from "../images/pull.js";
 import { streamEvents } from "./event-stream.js";
 
 type Ref = { Params: { ref: string } };
 
 /** Images of this home and what can be built. */
-export function imageRoutes(app: FastifyInstance, { services }: ApiContext): void {
+export function imageRoutes(app: FastifyInstance, { services, version }: ApiContext): void {
   const { images, registry, backends } = services;
   const kept = () => keptBy(backends);
   app.get("/v1/images", { schema: { response: { 200: ImageListSchema } } }, async () => {
@@ -35,8 +36,11 @@ export function imageRoutes(app: FastifyInstance, { services }: ApiContext): voi
   });
   app.get<Ref>("/v1/images/:ref/sbom", async (request, reply) => {
     const { record } = await images.inspect(request.params.ref);
-    return await reply.type(sbomType).send(JSON.stringify(sbomOf(record)));
+    return await reply.type(sbomType).send(sbomText(record));
   });
+  app.get<Ref>("/v1/images/:ref/provenance", async (request, reply) =>
+    reply.type(provenanceMediaType).send(await provenanceOf(services, request.params.ref, version)),
+  );
   app.delete<Ref>("/v1/images/:ref", { schema: { response: { 200: ImageRemovedSchema } } }, async (request) => {
     const { record } = await images.inspect(request.params.ref);
     const users = registry.list().filter(({ image }) => image.digest === record.digest).length;
@@ -56,10 +60,13 @@ export function imageRoutes(app: FastifyInstance, { services }: ApiContext): voi
       const onProgress = (progress: Progress): void => void stream.send({ event: "progress", ...progress });
       const options = { signal: stream.signal, onProgress };
       if (recipe === undefined) {
-        const { record } = await images.build(name, options);
+        const image = await images.build(name, options);
+        await attest(services, image, version);
+        const { record } = image;
         stream.send({ event: "built", image: imageInfo(record, await kept()) });
       } else {
         const { image, missed } = await buildInMachine(services, name, recipe, options);
+        if (missed !== null) await attest(services, image, version);
         const cache = { hit: missed === null, reason: missed };
         stream.send({ event: "built", image: imageInfo(image.record, await kept()), cache });
       }
@@ -71,8 +78,9 @@ export function imageRoutes(app: FastifyInstance, { services }: ApiContext): voi
     (request, reply) =>
       streamEvents(request, reply, "images.pull", async (stream) => {
         const onProgress = (progress: Progress): void => void stream.send({ event: "progress", ...progress });
-        const { record } = await pullForClient(services, request.body, { signal: stream.signal, onProgress });
-        stream.send({ event: "built", image: imageInfo(record, await kept()) });
+        const image = await pullForClient(services, request.body, { signal: stream.signal, onProgress });
+        await attest(services, image, version);
+        stream.send({ event: "built", image: imageInfo(image.record, await kept()) });
       }),
   );
 }

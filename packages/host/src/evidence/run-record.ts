@@ -4,7 +4,7 @@ import {
   envelopeText,
   receiptStatement,
   sha256,
-  signReceipt,
+  signStatement,
   type ReceiptPredicate,
   type RunOutcome,
 } from "@mvm/evidence";
@@ -189,7 +189,7 @@ function storeReceipt(
   try {
     const tenant = record.begun.about.tenant ?? evidence.tenant;
     const predicate = predicateOf(tenant, sandbox, record, end, planHash);
-    const text = envelopeText(signReceipt(receiptStatement(end, predicate), evidence.keys.receipt));
+    const text = envelopeText(signStatement(receiptStatement(end, predicate), evidence.keys.receipt));
     return { path: receipts.write(tenant, record.runId, text), sha256: sha256(text) };
   } catch (error) {
     log.error({ run: record.runId, err: (error as Error).message }, "a run has no receipt");

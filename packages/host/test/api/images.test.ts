@@ -1,6 +1,7 @@
-import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { createHash, createPublicKey } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { verifyProvenance } from "@mvm/evidence";
 import { type ImageRecord, openImageStore } from "@mvm/images";
 import { expect, test } from "vitest";
 import { openImages } from "../../src/images/image-access.js";
@@ -58,4 +59,34 @@ test("the bill of materials of an image names that image, and of none there is n
     metadata: { component: { name: "app", version: digest } },
   });
   expect((await api.json("GET", "/v1/images/none/sbom")).body.error.code).toBe("ASSET_NOT_FOUND");
+});
+
+test("an image without a statement of its origin gets one from its record, once, and loses it with itself", async () => {
+  const home = temporaryHome();
+  const { api } = await testDaemon({ home, options: { images: openImages(home, new Meters()) } });
+  const digest = await addImage(home, "app", "first");
+  const asked = async (): Promise<string> => (await api.json("GET", "/v1/images/app/provenance")).body;
+  const text = await asked();
+  const key = createPublicKey(readFileSync(join(home, "keys", "receipt.pub")));
+  const at = { sha256: digest.slice(7), sbomSha256: undefined };
+  expect(verifyProvenance(Buffer.from(text), [key], at)).toMatchObject({
+    ok: true,
+    statement: { predicate: { buildDefinition: { internalParameters: { signed: "from_the_record" } } } },
+  });
+  const file = join(home, "images", `${digest.slice(7)}.provenance.json`);
+  expect(readFileSync(file, "utf8")).toBe(text);
+  expect(await asked()).toBe(text);
+  expect((await api.json("GET", "/v1/images")).body.images).toHaveLength(1);
+  expect((await api.json("DELETE", "/v1/images/app")).status).toBe(200);
+  expect(existsSync(file)).toBe(false);
+  expect((await api.json("GET", "/v1/images/app/provenance")).body.error.code).toBe("ASSET_NOT_FOUND");
+});
+
+test("nothing is signed of an image whose bytes are not the recorded ones", async () => {
+  const home = temporaryHome();
+  const { api } = await testDaemon({ home, options: { images: openImages(home, new Meters()) } });
+  const digest = await addImage(home, "app", "first");
+  writeFileSync(join(home, "images", `${digest.slice(7)}.erofs`), "other");
+  expect((await api.json("GET", "/v1/images/app/provenance")).body.error.code).toBe("ASSET_CHECKSUM_MISMATCH");
+  expect(existsSync(join(home, "images", `${digest.slice(7)}.provenance.json`))).toBe(false);
 });

@@ -137,7 +137,12 @@ async function installImage(home: string, manifest: ReleaseManifest, files: File
   const path = pathOf(files, image);
   await chmod(path, 0o444);
   await publishFile(path, join(imageLayout(home).images, `${digestHex(digest)}.erofs`));
-  await openImageStore(home).register({ ...record, name });
+  const store = openImageStore(home);
+  const stated = manifest.assets.find((asset) => asset.kind === "image_provenance" && asset.name === name);
+  // Before the image is there: what the packer stated stays what it says about it.
+  if (stated !== undefined) await store.keepProvenance(digest, await readFile(pathOf(files, stated)));
+  await store.register({ ...record, name });
+  if (stated !== undefined) await rm(pathOf(files, stated));
   await rm(pathOf(files, recorded));
 }
 

@@ -9,6 +9,7 @@ export const assetKinds = [
   "kernel_module",
   "image",
   "image_record",
+  "image_provenance",
 ] as const;
 export type AssetKind = (typeof assetKinds)[number];
 
@@ -21,7 +22,7 @@ export interface ReleaseAsset {
   size: number;
   /** 64 hex digits. */
   sha256: string;
-  /** `kernel_module`: the module's name. `image`, `image_record`: the name the image gets. */
+  /** `kernel_module`: the module's name. `image`, `image_record`, `image_provenance`: the name the image gets. */
   name?: string;
 }
 
@@ -81,6 +82,8 @@ export function parseManifest(bytes: Uint8Array): ReleaseManifest {
   for (const image of checked.assets.filter(({ kind }) => kind === "image")) {
     const records = checked.assets.filter(({ kind, name }) => kind === "image_record" && name === image.name);
     must(records.length === 1, `image ${String(image.name)} has ${records.length} records, not 1`);
+    const stated = checked.assets.filter(({ kind, name }) => kind === "image_provenance" && name === image.name);
+    must(stated.length <= 1, `image ${String(image.name)} has ${stated.length} statements of its provenance`);
   }
   return checked;
 }
@@ -88,10 +91,7 @@ export function parseManifest(bytes: Uint8Array): ReleaseManifest {
 function checkAsset(value: unknown, place: string): asserts value is ReleaseAsset {
   must(typeof value === "object" && value !== null, `${place} is not an object`);
   const { kind, file, size, sha256, name } = value as Record<string, unknown>;
-  must(
-    assetKinds.some((known) => known === kind),
-    `${place} is of an unknown kind`,
-  );
+  must(isKind(kind), `${place} is of an unknown kind`);
   must(matches(filePattern, file), `${place} has no usable file name`);
   must(
     Number.isSafeInteger(size) && (size as number) >= 0 && (size as number) <= maxAssetBytes,
@@ -99,7 +99,11 @@ function checkAsset(value: unknown, place: string): asserts value is ReleaseAsse
   );
   must(matches(/^[0-9a-f]{64}$/, sha256), `${place} has no sha256`);
   if (kind === "kernel_module") must(matches(modulePattern, name), `${place} has no usable name`);
-  if (kind === "image" || kind === "image_record") must(matches(namePattern, name), `${place} has no usable name`);
+  if (kind.startsWith("image")) must(matches(namePattern, name), `${place} has no usable name`);
+}
+
+function isKind(value: unknown): value is AssetKind {
+  return assetKinds.some((known) => known === value);
 }
 
 function asObject(bytes: Uint8Array): Record<string, unknown> {

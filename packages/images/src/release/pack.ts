@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureBootAssets } from "../boot-assets.js";
@@ -61,6 +62,14 @@ export async function packRelease(options: PackOptions): Promise<{ manifest: Rel
       file: `image-${record.name}.json`,
       name: record.name,
     });
+    const provenance = path.replace(/erofs$/, "provenance.json");
+    if (existsSync(provenance)) {
+      await add(provenance, {
+        kind: "image_provenance",
+        file: `image-${record.name}.provenance.json`,
+        name: record.name,
+      });
+    }
   }
   const manifest: ReleaseManifest = {
     ...{ schema_version: 1, product: "mvm", version: options.version },

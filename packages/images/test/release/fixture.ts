@@ -45,6 +45,7 @@ export async function packed(version = "1.0.0"): Promise<Packed> {
     ...{ schema_version: 1, name: "tiny", digest, size: imageBytes.length, suite: "trixie", architecture: "amd64" },
     ...{ created_at: "2026-01-01T00:00:00Z", packages: [], sources: [] },
   });
+  await openImageStore(home).keepProvenance(digest, "a statement");
   const agentPath = join(home, "agent");
   await writeFile(agentPath, "the agent");
   const privateKey = generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }).toString();

@@ -50,6 +50,7 @@ test.each(["folder", "server"])("a host is set up from a %s: kernel, agent and i
   const { path } = await openImageStore(home).verify("tiny");
   expect(readFileSync(path).equals(imageBytes)).toBe(true);
   expect(statSync(path).mode & 0o777).toBe(0o444);
+  expect((await openImageStore(home).provenance(`sha256:${sha256(imageBytes)}`))?.toString()).toBe("a statement");
   const agent = await releasedAgent(home);
   expect(readFileSync(agent!, "utf8")).toBe("the agent");
   // No network is named here: kernel and agent are enough.

@@ -34,6 +34,12 @@ export default command({
     }
     const privateKey = await readPrivateKey(options.key);
     const images = options.image.length === 0 ? ["python"] : options.image;
+    const daemon = await context.daemon();
+    for (const ref of images) {
+      // An image that set-up made has no signed statement of its origin before somebody asks for it.
+      const path = `/images/${encodeURIComponent(ref)}/provenance`;
+      await daemon.call({ method: "GET", path, operation: "images.provenance" });
+    }
     const tell = narrator(context);
     const { manifest, publicKey } = await packRelease({
       ...{ home: resolveHome(), folder, privateKey, images, version },
