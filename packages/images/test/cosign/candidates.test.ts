@@ -1,14 +1,40 @@
-import { expect, it } from "vitest";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
+import { expect, it } from "vitest";
 import { simpleSigning } from "../../src/cosign/simple-signing.js";
 import { signedStatement } from "../../src/cosign/statement.js";
 import { parseTrustedKey } from "../../src/cosign/trust.js";
 import { bundleWithKey, cosignKey, signedWithKey, statement } from "./sign-image.js";
 
+/** Written by cosign 3.1.3: `sign --key … --tlog-upload=false` with and without `--new-bundle-format`. */
+const recorded = JSON.parse(readFileSync(new URL("recorded.json", import.meta.url), "utf8")) as {
+  readonly digest: string;
+  readonly key: string;
+  readonly bundle: string;
+  readonly payload: string;
+  readonly annotations: Record<string, string>;
+};
 const ours = cosignKey();
 const digest = `sha256:${"ab".repeat(32)}`;
 const trust = { keys: [ours.trusted], identities: [] };
 const byUs = { key: ours.trusted.id, identity: null, issuer: null };
+
+it("what cosign itself has signed counts, in either form, for its key and digest alone", () => {
+  const found = [
+    signedStatement("here", Buffer.from(recorded.bundle)),
+    simpleSigning("here", Buffer.from(recorded.payload), recorded.annotations),
+  ];
+  const theirs = parseTrustedKey(recorded.key);
+  for (const candidate of found) {
+    const both = { keys: [ours.trusted, theirs], identities: [] };
+    expect(candidate.judge(recorded.digest, both)).toEqual({ key: theirs.id, identity: null, issuer: null });
+    expect(candidate.judge(digest, both)).toBe(`it signs ${recorded.digest}`);
+    expect(candidate.judge(recorded.digest, trust)).toMatch(/by none of those/);
+  }
+  // The name that bundles themselves have for a key.
+  const hint = /"hint":"([^"]+)"/.exec(recorded.bundle)?.[1] ?? "";
+  expect(`sha256:${Buffer.from(hint, "base64").toString("hex")}`).toBe(theirs.id);
+});
 
 it("any bit of what is signed, or of its signature, that is changed is noticed", () => {
   const { payload, annotations } = signedWithKey(ours.secret, digest);
