@@ -48,7 +48,8 @@ function howMade(record: ImageRecord): Pick<Origins, "kind" | "parameters" | "de
     ];
     const unique = [...new Set(digests.filter((digest) => digest !== null))];
     const dependencies = unique.map((digest) => ({ uri: origin.reference, digest: { sha256: digestHex(digest) } }));
-    return { kind: "pull", parameters: { reference: origin.reference }, dependencies };
+    const { reference, signature } = origin;
+    return { kind: "pull", parameters: { reference, ...(signature && { signature }) }, dependencies };
   }
   const dependencies = sources.map(({ uri, suite: from, component }) => ({ uri: `${uri} ${from} ${component}` }));
   return { kind: "catalogue", parameters: { name, suite }, dependencies };

@@ -47,3 +47,12 @@ test("a pulled one names everything by digest, once", () => {
     })),
   });
 });
+
+test("one that had to be signed says by whom it was", () => {
+  const by = { key: null, identity: "release@example.com", issuer: "https://token.example.com" };
+  const signature = { digest: origin.digest, found: "sha256-04.sig", ...by };
+  expect(originsOf({ ...record, origin: { ...origin, signature } }).parameters).toEqual({
+    reference: "registry.example/app:1",
+    signature,
+  });
+});
