@@ -9,8 +9,9 @@ import { imageLayout } from "../layout.js";
 import { SourceError } from "./source-error.js";
 import type { ReleaseSource } from "./source.js";
 
-/** Tries of one file; what an earlier one brought is kept. */
+/** Tries of one file in a row that bring next to nothing; what an earlier one brought is kept. */
 const tries = 5;
+const muchBytes = 2 ** 20;
 const firstPauseMs = 250;
 /** A server that wants to be left alone for longer has said no. */
 const longestPauseMs = 60_000;
@@ -54,7 +55,20 @@ export async function download(
 ): Promise<string> {
   const part = await claimPart(home, wanted.sha256);
   try {
-    await retried(source, wanted.file, control.signal, () => append(source, wanted, part.path, control));
+    let most = 0;
+    let counted = 0;
+    const onBytes = (done: number): void => {
+      most = Math.max(most, done);
+      control.onBytes?.(done);
+    };
+    // A long file over a bad line breaks often: as long as it gets on, it gets there.
+    const gotOn = (): boolean => {
+      if (most - counted < muchBytes) return false;
+      counted = most;
+      return true;
+    };
+    const once = (): Promise<void> => append(source, wanted, part.path, { ...control, onBytes });
+    await retried(source, wanted.file, control.signal, once, gotOn);
     const actual = await sha256Of(part.path);
     if (actual === wanted.sha256) return part.path;
     // A part with another beginning never becomes right: the next try must not build on it.
@@ -102,12 +116,13 @@ async function append(
   }
 }
 
-/** Tries again after what may go better. @throws {AssetNotFoundError | AssetDownloadError} and whatever else `once` throws */
+/** Tries again after what may go better; a try that got on counts as the first. @throws {AssetNotFoundError | AssetDownloadError} and whatever else `once` throws */
 export async function retried<T>(
   source: Pick<ReleaseSource, "name" | "hint">,
   file: string,
   signal: AbortSignal,
   once: () => Promise<T>,
+  gotOn = (): boolean => false,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
@@ -122,6 +137,7 @@ export async function retried<T>(
           hint: source.hint ?? "Check the place of the release",
         });
       }
+      if (gotOn()) attempt = 1;
       const { afterMs = 0 } = error;
       if (error.kind === "permanent" || attempt === tries || afterMs > longestPauseMs) {
         throw imageError("download", `Cannot get ${from}: ${error.message}`, { cause: error });

@@ -118,6 +118,22 @@ it("a registry that keeps failing ends a pull; the next one goes on where it bro
   ]);
 });
 
+it("a line that breaks again and again brings a layer as long as it gets on", async () => {
+  const long = makeImage([tar([{ path: "big", body: randomBytes(9_000_000) }])]);
+  const bytes = long.layers[0]!;
+  registry.keep(long);
+  registry.fault = ({ url, headers }, response, serve) => {
+    if (!url?.endsWith(sha256(bytes))) return serve();
+    const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1] ?? 0);
+    const range = { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` };
+    response.writeHead(from > 0 ? 206 : 200, { ...(from > 0 && range), "content-length": bytes.length - from });
+    response.write(bytes.subarray(from, from + 1_300_000), () => response.destroy());
+  };
+  const { record } = await pull();
+  expect(record.origin?.layers[0]?.digest).toBe(sha256(bytes));
+  expect(registry.asked.filter((line) => line.includes(sha256(bytes))).length).toBeGreaterThan(5);
+});
+
 it("a layer that is longer or shorter than its manifest says is refused", async () => {
   const longer = Buffer.concat([layer, Buffer.alloc(70_000)]);
   registry.blobs.set(sha256(layer), longer);
