@@ -84,9 +84,9 @@ pub fn freeze(core: &mut Core, json: &[u8]) -> OpResult<Reply> {
     let writing = core
         .streams
         .iter()
-        .any(|stream| matches!(stream.op, Op::Upload(_) | Op::Removal(_)));
+        .any(|stream| matches!(stream.op, Op::Upload(_) | Op::Removal(_) | Op::Shrink(_)));
     if writing {
-        // Their next write would block the agent for as long as the freeze lasts.
+        // Their next write would block the agent for as long as the freeze lasts; so would pages that wait for the disk.
         return Err(OpError::new(Kind::Unavailable, "files are being written"));
     }
     core.freezer.freeze().map_err(|errno| OpError::sys(errno, "freeze"))?;

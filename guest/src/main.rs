@@ -12,6 +12,7 @@ mod files;
 mod freeze;
 mod limits;
 mod log;
+mod memory;
 mod metrics;
 mod pending;
 mod poll;
@@ -91,11 +92,13 @@ pub fn assemble(parts: Parts, port: OwnedFd) -> Agent {
     let mut cgroups = Cgroups::new(parts.cgroup);
     cgroups.tidy();
     let guard = exec::pressure::Guard::arm(cgroups.parent());
+    let allowance = memory::Allowance::of(&cgroups);
     let core = Core {
         out: channel::outbox::Outbox::new(),
         streams: Default::default(),
         commands: Default::default(),
         cgroups,
+        allowance,
         guard,
         spawner: Spawner {
             stack: Stack::new(),

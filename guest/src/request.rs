@@ -145,6 +145,7 @@ request!(Resize {
 });
 request!(Attach { pid: u32 });
 request!(Bare {});
+request!(Memory { limit_mb: Option<u64> });
 request!(Connect { port: u16 });
 message!(EgressRule {
     host: String,

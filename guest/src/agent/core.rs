@@ -4,6 +4,7 @@ use super::streams::{Op, Progress, Streams};
 use super::timers::{Due, Timers};
 use crate::channel::frame::Type;
 use crate::channel::outbox::Outbox;
+use crate::clock::MS;
 use crate::egress::{self, Egress};
 use crate::error::OpError;
 use crate::exec::cgroup::Cgroups;
@@ -16,6 +17,7 @@ use crate::exec::users::Users;
 use crate::exec::{output, timeout};
 use crate::files::resolve::Root;
 use crate::freeze::Freezer;
+use crate::memory::{self, Allowance};
 use crate::poll::Poller;
 use crate::shares::Shares;
 use std::collections::BTreeMap;
@@ -33,6 +35,7 @@ pub struct Core {
     pub egress: Egress,
     pub shares: Shares,
     pub poller: Poller,
+    pub allowance: Allowance,
     pub guard: Option<Guard>,
     pub timers: Timers,
     /// Variables that RESUME brought.
@@ -72,6 +75,7 @@ impl Core {
                 Due::GiveUp(key) => timeout::give_up(self, key),
                 Due::Drain(key) => timeout::drain_over(self, key),
                 Due::Moved(stream) => self.watch_ready(stream),
+                Due::Turn(stream) => self.streams.wake(stream),
             }
         }
     }
@@ -99,6 +103,13 @@ impl Core {
             Op::Command(key) => output::pump(self, *key, id, &mut stream.flow),
             Op::Download(download) => download.pump(&mut self.out, id, &mut stream.flow),
             Op::Removal(removal) => removal.pump(&mut self.out, id),
+            Op::Shrink(shrink) => {
+                let progress = shrink.pump(&mut self.allowance, &mut self.out, id);
+                if progress == Progress::Idle {
+                    self.timers.add(self.now + memory::REST_MS * MS, Due::Turn(id));
+                }
+                progress
+            }
             Op::Tunnel(tunnel) => tunnel.pump(&mut self.out, id, &mut stream.flow),
             Op::Watch(watch) => {
                 let progress = watch.pump(&self.root, &mut self.out, id, &mut stream.flow, self.now);

@@ -8,7 +8,7 @@ use crate::exec::stdin::{Stdin, Step};
 use crate::exec::{command, control};
 use crate::files::{change, list, read, remove, stat, watch, write};
 use crate::poll::Poller;
-use crate::{egress, freeze, metrics, shares, tunnel};
+use crate::{egress, freeze, memory, metrics, shares, tunnel};
 
 pub fn dispatch(core: &mut Core, id: u32, json: &[u8]) {
     let outcome = start(core, id, json);
@@ -39,6 +39,7 @@ fn start(core: &mut Core, id: u32, json: &[u8]) -> OpResult<Reply> {
         "symlink" => change::symlink(&core.root, json),
         "remove" => remove::remove(&core.root, json),
         "metrics" => metrics::metrics(core, json),
+        "memory" => memory::memory(core, json),
         "connect" => tunnel::connect(core, id, json),
         "egress" => egress::egress(core, id, json),
         "accept" => egress::accept(core, id, json),

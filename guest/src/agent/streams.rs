@@ -5,6 +5,7 @@ use crate::files::read::Download;
 use crate::files::remove::Removal;
 use crate::files::watch::Watch;
 use crate::files::write::Upload;
+use crate::memory::Shrink;
 use crate::tunnel::Tunnel;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,6 +17,7 @@ pub enum Op {
     Download(Download),
     Upload(Upload),
     Removal(Removal),
+    Shrink(Shrink),
     Tunnel(Tunnel),
     /// Tells the host of connections that want out.
     Egress,

@@ -12,6 +12,8 @@ pub enum Due {
     Drain(u32),
     /// The second half of a rename in the watch of this stream has not come.
     Moved(u32),
+    /// This stream has something to do again.
+    Turn(u32),
 }
 
 #[derive(Default)]
@@ -47,7 +49,7 @@ impl Timers {
         let all = std::mem::take(&mut self.heap).into_vec();
         self.heap = all
             .into_iter()
-            .filter(|Reverse((_, due))| matches!(due, Due::Moved(_)))
+            .filter(|Reverse((_, due))| matches!(due, Due::Moved(_) | Due::Turn(_)))
             .collect();
     }
 

@@ -187,6 +187,12 @@ pub fn read_small(dir: impl AsFd, name: &str, max: usize) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// A figure of `memory.stat`; zero where the kernel has none of that name.
+pub fn stat_value(stat: &str, name: &str) -> u64 {
+    let found = stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    found.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 pub fn open_at(dir: impl AsFd, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
     rustix::fs::openat(dir, name, flags | OFlags::CLOEXEC, Mode::empty())
 }

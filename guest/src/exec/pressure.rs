@@ -100,10 +100,7 @@ impl Memory {
     fn of(parent: BorrowedFd<'_>) -> Memory {
         let limit = cgroup::read_small(parent, "memory.max", 64);
         let stat = cgroup::read_small(parent, "memory.stat", 8_192);
-        let value = |name: &str| -> u64 {
-            let found = stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            found.and_then(|text| text.parse().ok()).unwrap_or(0)
-        };
+        let value = |name| cgroup::stat_value(&stat, name);
         Memory {
             limit: limit.trim().parse().unwrap_or(u64::MAX),
             data: value("anon") + value("shmem"),
