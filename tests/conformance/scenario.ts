@@ -33,8 +33,6 @@ export interface Scenarios {
   readonly errors_elsewhere: Readonly<Record<string, string>>;
   /** Classes that are only what others have in common. */
   readonly error_families: readonly string[];
-  /** Classes that nothing raises yet, with what will. */
-  readonly errors_of_features_to_come: Readonly<Record<string, string>>;
   readonly scenarios: readonly Scenario[];
 }
 

@@ -28,7 +28,7 @@ test.each(["bash", "zsh", "fish"] as const)(
 );
 
 test.each([
-  ["mvmctl re", ["receipt", "release", "resume"]],
+  ["mvmctl re", ["receipt", "release", "resize", "resume"]],
   ["mvmctl fs r", ["read", "rm"]],
   ["mvmctl run --acc", ["--accel"]],
   ["mvmctl run --accel ", ["auto", "kvm", "tcg"]],

@@ -26,6 +26,10 @@ const guestDeadlines = {
   fileOpIdle: 15_000,
   /** A short request to the agent: ps, metrics, signal. */
   agentRequest: 5_000,
+  /** What a guest says of its memory when it is looked at; one that takes longer is shown without. */
+  memoryFigures: 250,
+  /** From a smaller limit of memory to a guest that fits into it, or does not. */
+  memoryResize: 15_000,
   /** First bytes of a connection that leaves a sandbox, where its rule looks at them. */
   egressOpening: 10_000,
   /** Beyond a command's own time limit and grace, before the host gives the guest up. */

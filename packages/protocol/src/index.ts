@@ -1,5 +1,5 @@
 /** What crosses every boundary, without I/O and without a library at run time. Schemas are in `@mvm/protocol/schemas`. */
-export type { AgentEntry, AgentMetrics, AgentProcess, AgentResult, ExecResult } from "./agent/answers.js";
+export type { AgentEntry, AgentMemory, AgentMetrics, AgentProcess, AgentResult, ExecResult } from "./agent/answers.js";
 export type { AgentErrorKind, AgentErrorMessage } from "./agent/errors.js";
 export type { AgentEvent } from "./agent/events.js";
 export type { AgentOp, AgentRequest, ExecRequest } from "./agent/requests.js";
@@ -83,6 +83,8 @@ export type {
   CreateRequest,
   DestroyResultDocument,
   SandboxInfoDocument,
+  SandboxMemory,
+  SandboxResize,
   TtlRequest,
 } from "./api/sandboxes.js";
 export type { PoolInfo, PoolRequest } from "./api/pools.js";

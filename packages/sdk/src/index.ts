@@ -33,7 +33,7 @@ export { type ForwardedPort, type ForwardOptions, type PortForward, Ports } from
 export type { ConnectOptions } from "./sandbox/connect.js";
 export type { CreateProgress } from "./sandbox/create.js";
 export type { SandboxInfo } from "./sandbox/info.js";
-export type { DestroyResult, DetachOptions } from "./sandbox/lifecycle.js";
+export type { DestroyResult, DetachOptions, ResizeOptions } from "./sandbox/lifecycle.js";
 export type { ListOptions } from "./sandbox/list.js";
 export type { LogOptions } from "./sandbox/logs.js";
 export type { SandboxMetrics } from "./sandbox/metrics.js";

@@ -21,7 +21,7 @@ from mvm.results.file_entry import FileEntry, Written
 from mvm.results.installed_packages import InstalledPackage, InstalledPackages, PackageRun
 from mvm.results.metrics import GuestMetrics, HostMetrics, SandboxMetrics
 from mvm.results.process_event import EndEvent, GapEvent, OutputEvent, ProcessEvent
-from mvm.results.sandbox_info import DestroyResult, LogLine, PortInfo, ProcessInfo, SandboxInfo
+from mvm.results.sandbox_info import DestroyResult, LogLine, PortInfo, ProcessInfo, SandboxInfo, SandboxMemory
 from mvm.results.snapshot_info import SnapshotInfo, SnapshotVerdict
 from mvm.results.template_info import TemplateInfo
 from mvm.secret_ref import SecretRef
@@ -88,6 +88,7 @@ __all__ = [
     "RestoreOptions",
     "Sandbox",
     "SandboxInfo",
+    "SandboxMemory",
     "SandboxMetrics",
     "SecretRef",
     "Snapshot",

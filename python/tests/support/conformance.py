@@ -174,6 +174,9 @@ class Client:
     def detach(self, sandbox: str, **options: Any) -> Any:
         return self._at(sandbox).detach(**options)
 
+    def resize(self, sandbox: str, memory_mb: int) -> Any:
+        return self._at(sandbox).resize(memory_mb=memory_mb)
+
     def ttl(self, sandbox: str, ttl_seconds: int) -> Any:
         return self._at(sandbox).set_ttl(ttl_seconds)
 

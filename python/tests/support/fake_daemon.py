@@ -28,6 +28,7 @@ def info(**fields: Any) -> dict[str, Any]:
         "isolation": "emulated",
         "cpu": 1,
         "memory_mb": 512,
+        "memory": {"reserved_mb": 512, "limit_mb": 512, "used_bytes": None},
         "disk_mb": 2048,
         "profile": "standard",
         "workload_id": None,

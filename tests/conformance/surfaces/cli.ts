@@ -107,6 +107,7 @@ const verbs: Record<string, Verb> = {
   detach: (o) => ({
     args: ["detach", text(o["sandbox"]), ...flags(o, { owner: "--owner" }), ...flags(o, { ttl_seconds: "--ttl" }, "s")],
   }),
+  resize: (o) => ({ args: ["resize", text(o["sandbox"]), ...flags(o, { memory_mb: "--memory" }, "M")] }),
   ttl: (o) => ({ args: ["ttl", text(o["sandbox"]), `${text(o["ttl_seconds"])}s`] }),
 };
 

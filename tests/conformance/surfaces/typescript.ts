@@ -115,6 +115,7 @@ export function typescriptSurface(home: string): Surface {
     destroy: async ({ sandbox }) => (await at(sandbox)).destroy(),
     detach: async ({ sandbox, ...o }) => (await at(sandbox)).detach(renamed(o, camel) as { ttlSeconds: number }),
     ttl: async ({ sandbox, ttl_seconds }) => (await at(sandbox)).setTtl(Number(ttl_seconds)),
+    resize: async ({ sandbox, memory_mb }) => (await at(sandbox)).resize({ memoryMb: Number(memory_mb) }),
     leave,
   };
 

@@ -55,6 +55,7 @@ export const registry: Registry = {
   down: alias("stop"),
   destroy: verb(() => import("./destroy.js")),
   rm: alias("destroy"),
+  resize: verb(() => import("./resize.js")),
   ttl: verb(() => import("./ttl.js")),
   detach: verb(() => import("./detach.js")),
   secret: group("Store secrets for sandboxes, without ever showing them", {

@@ -130,6 +130,10 @@ export function sandboxInfo(over: object = {}): object {
     isolation: "emulated",
     cpu: 1,
     memory_mb: 512,
+    memory: {
+      ...{ reserved_mb: 512, limit_mb: 512, used_bytes: null, held_bytes: null },
+      ...{ peak_bytes: null, reclaimed_bytes: null },
+    },
     disk_mb: 2048,
     profile: "standard",
     workload_id: null,

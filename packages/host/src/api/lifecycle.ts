@@ -1,10 +1,17 @@
 import type { FastifyInstance } from "fastify";
-import type { DetachRequest, ForkRequest } from "@mvm/protocol";
-import { DetachRequestSchema, ForkRequestSchema, SandboxInfoSchema, SandboxRefSchema } from "@mvm/protocol/schemas";
+import type { DetachRequest, ForkRequest, SandboxResize } from "@mvm/protocol";
+import {
+  DetachRequestSchema,
+  ForkRequestSchema,
+  SandboxInfoSchema,
+  SandboxRefSchema,
+  SandboxResizeSchema,
+} from "@mvm/protocol/schemas";
 import { coldSandbox } from "../sandboxes/cold.js";
 import { detachSandbox } from "../sandboxes/detach.js";
 import { infoOf } from "../sandboxes/info.js";
 import { pauseSandbox } from "../sandboxes/pause.js";
+import { resizeSandbox } from "../sandboxes/resize.js";
 import { resumeSandbox } from "../sandboxes/resume.js";
 import type { Sandbox } from "../sandboxes/sandbox.js";
 import type { Services } from "../sandboxes/services.js";
@@ -42,6 +49,16 @@ export function lifecycleRoutes(app: FastifyInstance, { services }: ApiContext):
       const sandbox = services.registry.get(request.params.ref, "detach");
       detachSandbox(services, sandbox, request.body, ceilings);
       return infoOf(sandbox);
+    },
+  );
+
+  app.post<Ref & { Body: SandboxResize }>(
+    "/v1/sandboxes/:ref/resize",
+    { schema: { ...answer, body: SandboxResizeSchema } },
+    async (request) => {
+      const sandbox = services.registry.get(request.params.ref, "resize");
+      const memory = await resizeSandbox(sandbox, request.body.memory_mb);
+      return { ...infoOf(sandbox), memory };
     },
   );
 

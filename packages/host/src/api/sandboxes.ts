@@ -26,6 +26,7 @@ import type { Services } from "../sandboxes/services.js";
 import { stopSandbox } from "../sandboxes/stop.js";
 import { startSandbox } from "../sandboxes/start.js";
 import { setNetwork } from "../sandboxes/network.js";
+import { measuredMemory } from "../sandboxes/memory.js";
 import { setTtl } from "../sandboxes/ttl.js";
 import type { ApiContext } from "./context.js";
 import { streamEvents } from "./event-stream.js";
@@ -80,10 +81,10 @@ export function sandboxRoutes(app: FastifyInstance, { services, idempotency }: A
   app.get<Ref>(
     "/v1/sandboxes/:ref",
     { schema: { params: SandboxRefSchema, response: { 200: SandboxInfoSchema } } },
-    (request) => {
+    async (request) => {
       const { ref } = request.params;
       const sandbox = registry.find(ref);
-      if (sandbox !== undefined) return infoOf(sandbox);
+      if (sandbox !== undefined) return { ...infoOf(sandbox), memory: await measuredMemory(sandbox) };
       const ended = registry.findEnded(ref);
       if (ended === undefined) throw notFound(ref, "inspect");
       return ended;

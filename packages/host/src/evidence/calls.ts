@@ -27,6 +27,7 @@ export const recordedCalls: Readonly<Record<string, CallRow>> = {
   "POST /v1/sandboxes/:ref/detach": { event: "sandbox.detach" },
   "POST /v1/sandboxes/:ref/lease": { event: "sandbox.lease" },
   "POST /v1/sandboxes/:ref/fork": { event: "sandbox.fork" },
+  "POST /v1/sandboxes/:ref/resize": { event: "sandbox.resize" },
   "PUT /v1/sandboxes/:ref/ttl": { event: "sandbox.ttl" },
   "PUT /v1/sandboxes/:ref/network": { event: "sandbox.network" },
 

@@ -18,6 +18,7 @@ export const faultPoints = [
   "destroy.after-files",
   "fail.after-kill",
   "ttl.before-journal",
+  "resize.before-journal",
   "pause.before-journal",
   "resume.before-journal",
   "detach.before-journal",

@@ -32,6 +32,8 @@ export interface CreateOptions {
   readonly captured?: CapturedState;
   /** What its programs hold instead of secrets already, by variable. */
   readonly placeholders?: Readonly<Record<string, string>>;
+  /** The limit of memory that a captured machine has; null for none. */
+  readonly memoryLimitMb?: number | null;
 }
 
 /**
@@ -87,6 +89,7 @@ async function bringUp(
     fault("create.before-journal");
     mkdirSync(sandbox.files.directory, { mode: 0o700, recursive: true });
     sandbox.placeholders = options.placeholders ?? {};
+    sandbox.memoryLimitMb = options.memoryLimitMb ?? null;
     await giveSecrets(services, sandbox, sandbox.plan.secrets);
     persist(sandbox);
     fault("create.after-journal");

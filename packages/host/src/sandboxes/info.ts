@@ -1,4 +1,5 @@
 import type { Confinement, SandboxInfoDocument } from "@mvm/protocol";
+import { memoryOf } from "./memory.js";
 import type { Sandbox } from "./sandbox.js";
 
 /** What separates a machine's code from the host: QEMU promises isolation under KVM only. */
@@ -25,6 +26,7 @@ export function infoOf(sandbox: Sandbox): SandboxInfoDocument {
     isolation: sandbox.identity === null ? "unknown" : isolationOf(sandbox.identity.accel),
     cpu: plan.cpu,
     memory_mb: plan.memoryMb,
+    memory: memoryOf(sandbox),
     disk_mb: plan.diskMb,
     profile: plan.profile,
     network: sandbox.network,

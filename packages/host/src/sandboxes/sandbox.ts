@@ -74,6 +74,8 @@ export interface Sandbox {
   placeholders: Readonly<Record<string, string>>;
   /** Of a sandbox with a machine that was given secrets. */
   secrets: SandboxSecrets | null;
+  /** MiB its commands may use together; null for all the machine has for them. */
+  memoryLimitMb: number | null;
   readyAt: string | null;
   endedAt: string | null;
   expiry: Expiry | null;
@@ -125,6 +127,7 @@ export function newSandbox(given: Given, restored: Partial<Sandbox> = {}): Sandb
     network: given.plan.network,
     placeholders: {},
     secrets: null,
+    memoryLimitMb: null,
     readyAt: null,
     endedAt: null,
     expiry: null,

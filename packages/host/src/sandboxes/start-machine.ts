@@ -7,6 +7,7 @@ import { fault } from "../observe/fault.js";
 import { attachMachine, readyDeadlineMs } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
 import { defaultMemoryRule, startEstimateMb } from "./host-memory.js";
+import { limitAgain } from "./memory.js";
 import { persist } from "./persist.js";
 import type { Live, Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
@@ -88,7 +89,12 @@ export async function startMachine(
     void ready.catch(() => undefined).then(() => slot.release());
     options.signal.throwIfAborted();
     // Whoever is given a way out has it from the first command on.
-    const given = Promise.all([openWayOut(sandbox, live), shareDirectories(sandbox, live)]);
+    const given = Promise.all([
+      openWayOut(sandbox, live),
+      shareDirectories(sandbox, live),
+      // What was captured has its limit in its memory.
+      options.captured === undefined ? limitAgain(sandbox, live) : undefined,
+    ]);
     // A guest that never becomes ready is reported as that.
     given.catch(() => undefined);
     if (options.waitReady) await ready;

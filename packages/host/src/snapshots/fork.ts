@@ -35,12 +35,16 @@ export async function forkSandbox(
   try {
     options.onProgress?.({ phase: "capture", detail: "saving memory and disk" });
     const captureOptions = { disk: true, operation: "fork" } as const;
-    const { memoryOffset } = await changing(sandbox, () => captureLive(services, sandbox, directory, captureOptions));
+    const { memoryOffset, memoryLimitMb } = await changing(sandbox, async () => {
+      const captured = await captureLive(services, sandbox, directory, captureOptions);
+      return { ...captured, memoryLimitMb: sandbox.memoryLimitMb };
+    });
     fault("fork.after-capture");
     return await createAll(services, plans, {
       ...options,
       captured: { directory, memoryOffset },
       placeholders: sandbox.placeholders,
+      memoryLimitMb,
     });
   } finally {
     // Machines keep what they have mapped and linked.

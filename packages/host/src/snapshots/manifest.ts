@@ -21,6 +21,7 @@ const sourceFields = [
   "require_hardware",
   "cpu",
   "memory_mb",
+  "memory_limit_mb",
   "disk_mb",
   "profile",
   "workload_id",

@@ -38,7 +38,8 @@ export async function restoreSnapshot(
     const admitted = await admit(requestOf(manifest.source, manifest.compatibility.accel, env, request), facts);
     const state = { directory, memoryOffset: manifest.memory_offset };
     const placeholders = placeholdersOf(manifest.source.secrets);
-    return await createSandbox(services, admitted, { ...options, captured: state, placeholders });
+    const memoryLimitMb = manifest.source.memory_limit_mb ?? null;
+    return await createSandbox(services, admitted, { ...options, captured: state, placeholders, memoryLimitMb });
   } finally {
     release();
   }

@@ -57,6 +57,8 @@ export const StateFileSchema = Type.Object(
     require_hardware: Type.Boolean(),
     cpu: Type.Integer(),
     memory_mb: Type.Integer(),
+    /** Limit below the machine's memory that was set last. Absent: none. */
+    memory_limit_mb: Type.Optional(Type.Integer({ minimum: 1 })),
     disk_mb: Type.Integer(),
     profile: ProfileSchema,
     workload_id: nullable(Type.String()),

@@ -24,6 +24,7 @@ const canStart: Readonly<Record<string, boolean>> = {
   "POST /v1/sandboxes/{ref}/detach": false,
   "POST /v1/sandboxes/{ref}/lease": false,
   "PUT /v1/sandboxes/{ref}/ttl": false,
+  "POST /v1/sandboxes/{ref}/resize": false,
   "POST /v1/sandboxes/{ref}/snapshots": false,
   "POST /v1/snapshots/{ref}/verify": false,
   "POST /v1/snapshots/prune": false,

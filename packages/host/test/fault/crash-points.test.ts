@@ -18,6 +18,7 @@ async function life({ api, ended }: DaemonProcess): Promise<void> {
   const lease = await attempt(api.stream("POST", "/v1/sandboxes", { name: "attached", ttl_seconds: 600 }));
   await attempt(api.lines("POST", "/v1/sandboxes", { name: "kept", detach: true, ttl_seconds: 600 }));
   await attempt(api.json("PUT", "/v1/sandboxes/kept/ttl", { ttl_seconds: 700 }));
+  await attempt(api.json("POST", "/v1/sandboxes/kept/resize", { memory_mb: 256 }));
   await attempt(api.lines("POST", "/v1/sandboxes/kept/processes", { argv: ["true"] }));
   await attempt(api.json("POST", "/v1/sandboxes/attached/pause"));
   await attempt(api.json("POST", "/v1/sandboxes/attached/resume"));

@@ -95,6 +95,23 @@ export const MetricsResultSchema = Type.Object(
 );
 export type AgentMetrics = Static<typeof MetricsResultSchema>;
 
+/** Memory of all commands together, in bytes. Claimed by the guest, good for display only. */
+export const MemoryResultSchema = Type.Object(
+  {
+    limit: count,
+    used: count,
+    /** Of that, what the kernel cannot take back. */
+    held: count,
+    peak: count,
+    /** Taken back by lowered limits since the machine booted. */
+    reclaimed: count,
+    /** Whether the limit that was asked for is in force. */
+    followed: Type.Boolean(),
+  },
+  strict,
+);
+export type AgentMemory = Static<typeof MemoryResultSchema>;
+
 /** What RESULT of each operation looks like; the mapped type makes a forgotten operation a compile error. */
 export const agentResultSchemas = {
   exec: ExecResultSchema,
@@ -114,6 +131,7 @@ export const agentResultSchemas = {
   readlink: ReadlinkResultSchema,
   symlink: empty,
   metrics: MetricsResultSchema,
+  memory: MemoryResultSchema,
   connect: empty,
   egress: empty,
   accept: empty,

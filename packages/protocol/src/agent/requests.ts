@@ -59,6 +59,10 @@ export const ChmodRequestSchema = op("chmod", { path, mode });
 export const ReadlinkRequestSchema = op("readlink", { path });
 export const SymlinkRequestSchema = op("symlink", { path, target: path });
 export const MetricsRequestSchema = op("metrics", {});
+/** Figures of the memory that commands use; with `limit_mb` (MiB) also another limit for all of them together. */
+export const MemoryRequestSchema = op("memory", {
+  limit_mb: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.memoryMaxMb })),
+});
 export const ConnectRequestSchema = op("connect", { port: Type.Integer({ minimum: 1, maximum: 65_535 }) });
 /** One host and port that the machine's programs may ask for; the host decides again about each connection. */
 export const EgressRuleSchema = Type.Object(
@@ -100,6 +104,7 @@ export const AgentRequestSchema = Type.Union([
   ReadlinkRequestSchema,
   SymlinkRequestSchema,
   MetricsRequestSchema,
+  MemoryRequestSchema,
   ConnectRequestSchema,
   EgressRequestSchema,
   AcceptRequestSchema,

@@ -53,6 +53,26 @@ export const ConfinementSchema = Type.Object(
 );
 export type Confinement = Static<typeof ConfinementSchema>;
 
+/** Memory of a sandbox: what the host reserves and allows, and what the guest says of it (null where it is not asked). */
+export const SandboxMemorySchema = Type.Object(
+  {
+    /** MiB of the machine: the ceiling of any limit, reserved on the host as long as it runs. */
+    reserved_mb: count,
+    /** MiB its commands may use together. */
+    limit_mb: count,
+    /** Bytes they use, files the kernel keeps for them included. */
+    used_bytes: nullable(count),
+    /** Bytes of these that the kernel cannot take back. */
+    held_bytes: nullable(count),
+    /** Most they have used at once since the machine booted, in bytes. */
+    peak_bytes: nullable(count),
+    /** Bytes that lowered limits have taken back since the machine booted. */
+    reclaimed_bytes: nullable(count),
+  },
+  strict,
+);
+export type SandboxMemory = Static<typeof SandboxMemorySchema>;
+
 /** Everything there is to know about a sandbox, without secrets. */
 export const SandboxInfoSchema = Type.Object(
   {
@@ -66,6 +86,7 @@ export const SandboxInfoSchema = Type.Object(
     isolation: Type.String(),
     cpu: count,
     memory_mb: count,
+    memory: SandboxMemorySchema,
     disk_mb: count,
     profile: ProfileSchema,
     network: NetworkPolicySchema,
@@ -106,4 +127,10 @@ export const TtlRequestSchema = Type.Object(
   strict,
 );
 export type TtlRequest = Static<typeof TtlRequestSchema>;
+/** Body of `POST /v1/sandboxes/:ref/resize`. */
+export const SandboxResizeSchema = Type.Object(
+  { memory_mb: Type.Integer({ minimum: limits.memoryMinMb, maximum: limits.memoryMaxMb }) },
+  strict,
+);
+export type SandboxResize = Static<typeof SandboxResizeSchema>;
 export const SandboxRefSchema = Type.Object({ ref: Type.String({ minLength: 1, maxLength: 128 }) }, strict);

@@ -48,7 +48,7 @@ export class VmCapacityError extends VmTransientError {
   static override readonly errorName = "VmCapacityError";
 }
 
-/** The memory balloon did not reach its target. */
+/** The guest did not give back as much memory as was asked for. */
 export class BalloonTransientError extends TransientError {
   static override readonly errorName = "BalloonTransientError";
 }

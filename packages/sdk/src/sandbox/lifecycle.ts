@@ -3,7 +3,9 @@ import {
   isSandboxError,
   type NetworkPolicyDocument,
   type SandboxInfoDocument,
+  type SandboxResize,
   type TtlRequest,
+  validateMemoryMb,
   validateTtlSeconds,
 } from "@mvm/protocol";
 import { defined } from "../wire/options.js";
@@ -89,6 +91,30 @@ export async function setNetwork(
   const call = callOf(
     target,
     { method: "PUT", path: "/network", operation: "sandboxes.network", json, idempotent: true },
+    options,
+  );
+  return sandboxInfo(await target.client.json<SandboxInfoDocument>(call));
+}
+
+/** Options for `sandbox.resize`. */
+export interface ResizeOptions extends CallOptions {
+  /** MiB that its programs may use together from now on: 128 up to the memory of its machine. */
+  readonly memoryMb: number;
+}
+
+/** Sets what its programs may use together. Throws `BalloonTransientError` where they hold more: nothing has changed then. */
+export async function resize(target: Target, options: ResizeOptions): Promise<SandboxInfo> {
+  const json: SandboxResize = { memory_mb: validateMemoryMb(options.memoryMb) };
+  const call = callOf(
+    target,
+    {
+      method: "POST",
+      path: "/resize",
+      operation: "sandboxes.resize",
+      json,
+      idempotent: true,
+      patient: () => true,
+    },
     options,
   );
   return sandboxInfo(await target.client.json<SandboxInfoDocument>(call));

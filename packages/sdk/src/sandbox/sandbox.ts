@@ -26,6 +26,8 @@ import {
   detach,
   type DetachOptions,
   type DestroyResult,
+  resize,
+  type ResizeOptions,
   setNetwork,
   setTtl,
   status,
@@ -160,6 +162,14 @@ export class Sandbox {
   /** Replaces its network policy while it runs; what the new one does not allow is cut within a second. */
   async setNetwork(policy: NetworkPolicy | NetworkPolicyDocument, options?: CallOptions): Promise<SandboxInfo> {
     return (this.#info = await setNetwork(this.#target, policy, options));
+  }
+
+  /**
+   * Sets what its programs may use together while it runs, up to the memory of its machine; nothing is killed for it. Throws
+   * `BalloonTransientError` where they hold more than that, `VmConfigError` beyond the machine's memory.
+   */
+  async resize(options: ResizeOptions): Promise<SandboxInfo> {
+    return (this.#info = await resize(this.#target, options));
   }
 
   /** Ends process and memory and keeps the disk. */

@@ -200,6 +200,19 @@ class AsyncSandbox:
         body = NetworkPolicy.from_document(policy).to_document()
         return self._now(await self._target.json("PUT", "/network", "sandboxes.network", json=body, idempotent=True))
 
+    async def resize(self, *, memory_mb: int) -> SandboxInfo:
+        """Sets what its programs may use together, in MiB, up to the memory of its machine; nothing is killed for it.
+
+        Raises ``BalloonTransientError`` where they hold more than that: nothing has changed then. Raises
+        ``VmConfigError`` beyond the machine's memory.
+
+        :param memory_mb: 128 up to the ``memory_mb`` it was created with
+        """
+        body = {"memory_mb": memory_mb}
+        return self._now(
+            await self._target.json("POST", "/resize", "sandboxes.resize", json=body, idempotent=True, patient=True)
+        )
+
     async def pause(self) -> SandboxInfo:
         """Stops its processors and keeps its memory."""
         return self._now(await lifecycle.change(self._target, "pause"))

@@ -138,7 +138,7 @@ class VmCapacityError(VmTransientError):
 
 
 class BalloonTransientError(TransientError):
-    """The memory balloon of a machine did not reach its target."""
+    """The programs of a sandbox hold more memory than it was to be left with; its limit is as it was."""
 
     default_code: ClassVar[str] = "BALLOON_FAILED"
 

@@ -442,8 +442,8 @@ error_table: dict[str, ErrorRow] = {
         error_class="BalloonTransientError",
         boundary="backend",
         retry="safe",
-        outcome="unknown",
-        hint="Try again",
+        outcome="not_started",
+        hint="End programs in the sandbox or ask for more, and try again; `mvmctl inspect NAME` shows what they hold",
     ),
     "COMMUNICATION_TRANSIENT": ErrorRow(
         error_class="CommunicationTransientError",

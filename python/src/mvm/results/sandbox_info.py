@@ -45,6 +45,24 @@ class Confinement:
 
 
 @dataclass(frozen=True)
+class SandboxMemory:
+    """Memory of a sandbox. What the guest says is None where it is not asked: in lists, and while it does not run."""
+
+    reserved_mb: int
+    """MiB of its machine: the ceiling of any limit, reserved on the host as long as it runs."""
+    limit_mb: int
+    """MiB its programs may use together."""
+    used_bytes: int | None = None
+    """What they use, files the kernel keeps for them included."""
+    held_bytes: int | None = None
+    """Of that, what the kernel cannot take back."""
+    peak_bytes: int | None = None
+    """Most they have used at once since the machine booted."""
+    reclaimed_bytes: int | None = None
+    """What lowered limits have taken back since the machine booted."""
+
+
+@dataclass(frozen=True)
 class SandboxInfo:
     """Everything there is to know about a sandbox. Times are RFC 3339."""
 
@@ -58,6 +76,7 @@ class SandboxInfo:
     isolation: str
     cpu: int
     memory_mb: int
+    memory: SandboxMemory
     disk_mb: int
     profile: str
     workload_id: str | None
