@@ -10,7 +10,7 @@ import { attachMachine } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
 import { giveSecrets } from "./give-secrets.js";
 import { armIdle } from "./idle.js";
-import { limitAsRecorded } from "./memory.js";
+import { keepLimit } from "./memory.js";
 import { persist, fromStateFile } from "./persist.js";
 import { reapLeftovers } from "./reap.js";
 import { removeAllButEvidence, removeUnfinished } from "./remove-files.js";
@@ -90,7 +90,7 @@ async function adopt(services: Services, sandbox: Sandbox, state: StateFile): Pr
     await within(live.session.ready, deadline("hello", machine.identity.accel), "agent-hello");
     // A daemon that died while it captured the machine has left it frozen.
     await live.session.call({ op: "thaw" });
-    await limitAsRecorded(sandbox, live);
+    await keepLimit(sandbox, live);
     await live.egress.announce();
     await shareDirectories(sandbox, live);
     await adoptCommands(services, sandbox, live, state.background_pids);

@@ -38,25 +38,17 @@ export async function limitMemory(live: Live, limitMb: number): Promise<AgentMem
 }
 
 /**
- * Gives a machine that booted anew the limit its sandbox has.
- * @throws {BalloonTransientError}
+ * Makes the guest's limit the recorded one: of a machine that booted anew, or of one whose former daemon may have died between
+ * the two. Where programs hold more already, they keep what they have, and that is recorded: a sandbox that cannot start could
+ * not be resized either.
  */
-export async function limitAgain(sandbox: Sandbox, live: Live): Promise<void> {
-  const { memoryLimitMb } = sandbox;
-  if (memoryLimitMb === null) return;
-  const answer = await limitMemory(live, memoryLimitMb);
-  if (!answer.followed) throw notFollowed(sandbox, memoryLimitMb, answer);
-}
-
-/**
- * Makes the guest's limit the recorded one: a former daemon may have died between the two. A call that was cut off may have
- * happened or not; programs that need what it gave them keep it.
- */
-export async function limitAsRecorded(sandbox: Sandbox, live: Live): Promise<void> {
-  const { memoryMb } = sandbox.plan;
+export async function keepLimit(sandbox: Sandbox, live: Live): Promise<void> {
+  const { plan, memoryLimitMb } = sandbox;
   try {
-    const { followed, limit } = await limitMemory(live, sandbox.memoryLimitMb ?? memoryMb);
-    if (!followed) sandbox.memoryLimitMb = Math.min(memoryMb, Math.ceil(limit / 1024 ** 2));
+    const { followed, limit } = await limitMemory(live, memoryLimitMb ?? plan.memoryMb);
+    if (followed) return;
+    sandbox.memoryLimitMb = Math.min(plan.memoryMb, Math.ceil(limit / 1024 ** 2));
+    sandbox.logs.event("memory.limit", { wanted_mb: memoryLimitMb, limit_mb: sandbox.memoryLimitMb });
   } catch (error) {
     // An older agent knows no limits; its machine has none.
     sandbox.logs.event("memory.unknown", { detail: (error as Error).message });

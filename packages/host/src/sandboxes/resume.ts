@@ -4,7 +4,7 @@ import { adoptCommands } from "../commands/adopt.js";
 import { bindAgain } from "../ports/bind-again.js";
 import { admitAgain } from "./admit-again.js";
 import { changing } from "./changing.js";
-import { limitAsRecorded } from "./memory.js";
+import { keepLimit } from "./memory.js";
 import { persist } from "./persist.js";
 import type { RestartOptions } from "./start.js";
 import type { Sandbox } from "./sandbox.js";
@@ -46,7 +46,7 @@ export async function resumeSandbox(services: Services, sandbox: Sandbox, option
     if (unadopted === null) return;
     // It may have been stopped in the middle of a capture.
     await live.session.call({ op: "thaw" });
-    await limitAsRecorded(sandbox, live);
+    await keepLimit(sandbox, live);
     await live.egress.announce();
     await shareDirectories(sandbox, live);
     await adoptCommands(services, sandbox, live, unadopted.background_pids);

@@ -7,7 +7,7 @@ import { fault } from "../observe/fault.js";
 import { attachMachine, readyDeadlineMs } from "./attach-machine.js";
 import { endMachine } from "./end-machine.js";
 import { defaultMemoryRule, startEstimateMb } from "./host-memory.js";
-import { limitAgain } from "./memory.js";
+import { keepLimit } from "./memory.js";
 import { persist } from "./persist.js";
 import type { Live, Sandbox } from "./sandbox.js";
 import type { Services } from "./services.js";
@@ -93,7 +93,7 @@ export async function startMachine(
       openWayOut(sandbox, live),
       shareDirectories(sandbox, live),
       // What was captured has its limit in its memory.
-      options.captured === undefined ? limitAgain(sandbox, live) : undefined,
+      options.captured === undefined && sandbox.memoryLimitMb !== null ? keepLimit(sandbox, live) : undefined,
     ]);
     // A guest that never becomes ready is reported as that.
     given.catch(() => undefined);

@@ -114,12 +114,19 @@ test("the next daemon makes the guest's limit the one that is written down", asy
   await next.api.json("DELETE", "/v1/sandboxes/box");
 });
 
-test("a sandbox that is started again has its limit again", async () => {
-  const { resize, memory, api } = await box();
+test("a sandbox that is started again has its limit again, unless its image needs more", async () => {
+  const { resize, memory, api, daemon } = await box();
   await resize(300);
   expect((await api.json("POST", "/v1/sandboxes/box/stop")).body.memory).toMatchObject({ limit_mb: 300 });
   expect((await api.json("POST", "/v1/sandboxes/box/start")).body.state).toBe("running");
   expect(await memory()).toMatchObject({ limit_mb: 300, used_bytes: 300 * mib });
+  await api.json("POST", "/v1/sandboxes/box/stop");
+  // Less than what its image starts with.
+  daemon.services.registry.get("box", "test").memoryLimitMb = leastMb - 1;
+  expect((await api.json("POST", "/v1/sandboxes/box/start")).body.state).toBe("running");
+  expect(await memory()).toMatchObject({ limit_mb: ceilingMb, used_bytes: ceilingMb * mib });
+  const logs = await api.lines("GET", "/v1/sandboxes/box/logs?source=supervisor");
+  expect(JSON.stringify(logs)).toContain("memory.limit");
   await api.json("DELETE", "/v1/sandboxes/box");
 });
 
