@@ -76,6 +76,27 @@ it("a package of pip: built in a machine, pinned in the record, warm, and taken 
   expect(recent.map((one: { digest: string }) => one.digest)).toEqual([first.digest, first.digest]);
 }, 300_000);
 
+it("a package of Debian: chosen and brought by the host, installed in a machine without a network; what is there is not again", async () => {
+  const recipe = { from: "minimal", packages: { apt: ["jq"] }, ...size };
+  const { error, digest } = await build("queries", recipe);
+  expect(error).toBeUndefined();
+  const record = JSON.parse(readFileSync(join(scene.home, "images", `${digest.slice(7)}.json`), "utf8"));
+  expect(record.packages.map(({ name }: { name: string }) => name)).toEqual(expect.arrayContaining(["jq", "libjq1"]));
+  expect((await build("queries", recipe)).cache).toEqual({ hit: true, reason: null });
+  // Nothing is missing, so nothing changes: not a byte.
+  const again = await build("again", { from: digest, packages: { apt: ["jq=1.*"] }, ...size });
+  expect(again).toMatchObject({ error: undefined, digest });
+  const sandbox = await scene.sandbox({ image: "queries" });
+  expect(await text(sandbox, "echo '[6,7]' | jq '.[0]*.[1]'; ls /usr/sbin/policy-rc.d /tmp 2>/dev/null | wc -l")).toBe(
+    "42\n1",
+  );
+  const missing = await build("none", { from: "minimal", packages: { apt: ["jq=0.1"] }, ...size });
+  expect(missing.error).toMatchObject({ name: "BuildError", message: expect.stringContaining("'0.1' for 'jq'") });
+  expect((await build("bad", { from: "minimal", packages: { apt: ["apt-get"] } })).error.name).toBe(
+    "PackageNotAllowedError",
+  );
+}, 300_000);
+
 it("a package of pip in a running sandbox: only where it may reach the index, with versions and receipts", async () => {
   const allow = [{ host: "pypi.test", port: 443, protocol: "https" as const }];
   const [closed, open] = await Promise.all([

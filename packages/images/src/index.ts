@@ -23,6 +23,7 @@ export { publishImage } from "./publish.js";
 export { removeUnrecorded, unrecordedImages } from "./unrecorded.js";
 export { makeBuildTemp } from "./build-temp.js";
 export { makeImageLayout } from "./layout.js";
+export { dpkgOptions } from "./rootfs.js";
 export { checkErofs } from "./erofs.js";
 export { imageTime } from "./finish-script.js";
 export { imageError } from "./errors.js";
@@ -37,6 +38,7 @@ export {
   type RecipeStep,
 } from "./recipe/recipe.js";
 export { canonicalName, packageManagers, parseWish, type PackageManager, type PackageWish } from "./packages/wish.js";
+export { type DebOrder, fetchDebs } from "./packages/debs.js";
 export { isAllowed, requireAllowed, type AllowList } from "./packages/allow-list.js";
 export { type ArchiveSource, packArchive } from "./recipe/archive.js";
 export { BuildContext } from "./dockerfile/context.js";

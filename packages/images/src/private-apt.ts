@@ -67,6 +67,38 @@ export class PrivateApt {
     return join(directory, file);
   }
 
+  /** The control fields of every version of some packages; nothing of those that the archive does not have. */
+  async showAll(names: readonly string[]): Promise<string> {
+    return names.length === 0 ? "" : await this.run("apt-cache", ["show", "--all-versions", "--", ...names], 60_000);
+  }
+
+  /** Says what is installed where packages are to go: text of dpkg's status file. Default: nothing. */
+  async installed(status: string): Promise<void> {
+    await writeFile(join(this.root, "status"), status);
+  }
+
+  /**
+   * Downloads packages with all that they need and is not installed, checked against the signed index.
+   * @throws {BuildError} there is no such package or version, or it does not go together with what is installed
+   */
+  async downloadWithNeeds(specs: readonly string[], directory: string): Promise<void> {
+    await mkdir(join(directory, "partial"), { recursive: true });
+    const how = ["--yes", "--no-install-recommends", "--download-only", "-o", "Debug::NoLocking=1"];
+    const where = ["-o", `Dir::Cache::archives=${directory}`];
+    try {
+      await this.run("apt-get", [...how, ...where, "install", "--", ...specs], 1_200_000);
+    } catch (error) {
+      const said = error instanceof AssetDownloadError ? error.message : "";
+      const why = said.split("\n").filter((line) => /^(?:E: |N: | \S+ : | +Depends: )/.test(line));
+      if (!/Unable to locate|was not found|no installation candidate|unmet dependencies|held broken/.test(said))
+        throw error;
+      throw imageError("build", [`Cannot install ${specs.join(", ")} from Debian ${this.suite}`, ...why].join("\n"), {
+        hint: `Look for names and versions with \`apt-cache policy NAME\` on a host of that release`,
+        cause: error,
+      });
+    }
+  }
+
   private async run(tool: string, args: readonly string[], timeoutMs: number, cwd?: string): Promise<string> {
     const settings = {
       "Dir::Etc::SourceList": join(this.root, "sources.list"),

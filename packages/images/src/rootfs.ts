@@ -12,9 +12,10 @@ export interface RootfsFiles {
   packages: string;
 }
 
-/** Documentation nobody reads in a sandbox; licences stay. */
+/** Documentation nobody reads in a sandbox. */
 const excluded = ["/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*"];
-const dpkgOptions = [
+/** Options of dpkg for everything that goes into an image: licences stay of the documentation. */
+export const dpkgOptions = [
   "path-exclude=/usr/share/doc/*",
   "path-include=/usr/share/doc/*/copyright",
   ...excluded.map((pattern) => `path-exclude=${pattern}`),

@@ -3,7 +3,11 @@ import { PackageNotAllowedError } from "@mvm/protocol/errors";
 import { expect, test } from "vitest";
 import { type AllowList, canonicalName, isAllowed, parseWish, requireAllowed } from "../src/index.js";
 
-const list: AllowList = { pip: new Set(["ruamel-yaml"]), npm: new Set(["left-pad", "@types/node"]) };
+const list: AllowList = {
+  pip: new Set(["ruamel-yaml"]),
+  npm: new Set(["left-pad", "@types/node"]),
+  apt: new Set(["g++", "libstdc++6", "jq"]),
+};
 
 test.each([
   ["pip", "Ruamel.YAML", "ruamel-yaml"],
@@ -11,6 +15,9 @@ test.each([
   ["pip", "ruamel-yaml[jinja2]>=0.17,<1", "ruamel-yaml"],
   ["npm", "left-pad@^1.3", "left-pad"],
   ["npm", "@Types/Node@20.x", "@types/node"],
+  ["apt", "g++", "g++"],
+  ["apt", "libstdc++6=14.2*", "libstdc++6"],
+  ["apt", "jq=1.7.1-6+deb13u4", "jq"],
 ] as const)("%s %s is %s, and allowed", (manager, spec, name) => {
   const wish = parseWish(manager, spec);
   expect(wish).toMatchObject({ manager, name });
@@ -28,6 +35,15 @@ test.each([
   ["npm", "left-pad@npm:other"],
   ["npm", "left-pad@https://evil.test/x.tgz"],
   ["npm", "user/repo"],
+  ["apt", "jq-"],
+  ["apt", "jq/sid"],
+  ["apt", "./jq.deb"],
+  ["apt", "/tmp/jq.deb"],
+  ["apt", "--allow-unauthenticated"],
+  ["apt", "jq=1 -o x=y"],
+  ["apt", "?installed"],
+  ["apt", "~i"],
+  ["apt", "JQ"],
   ["npm", "file:../x"],
   ["npm", "--registry=x"],
   ["npm", "@scope"],

@@ -20,6 +20,7 @@ export const recipeOptions = {
   from: option(imageRef, "Image to start from"),
   pip: list(packageSpec, 'Package of pip, such as "requests==2.*"'),
   npm: list(packageSpec, 'Package of npm, such as "left-pad@^1.3"'),
+  apt: list(packageSpec, 'Package of Debian, such as "jq" or "jq=1.7*"'),
   file: option(hostFile, "Dockerfile", { short: "f", defaultText: "CONTEXT/Dockerfile" }),
   "build-arg": list(envAssignment, "Value of an ARG of the Dockerfile"),
   target: option(text("STAGE"), "Stage of the Dockerfile to build", { defaultText: "the last" }),
@@ -69,13 +70,13 @@ function common(values: Values): ImageBuildRecipe {
   });
 }
 
-function packages({ from, pip, npm }: Values): ImageBuildRecipe {
-  const named = Object.entries({ pip, npm }).filter(([, specs]) => specs.length > 0);
+function packages({ from, pip, npm, apt }: Values): ImageBuildRecipe {
+  const named = Object.entries({ pip, npm, apt }).filter(([, specs]) => specs.length > 0);
   return defined({ from, packages: named.length === 0 ? undefined : Object.fromEntries(named) });
 }
 
 function dockerfile(word: string | undefined, values: Values): ImageBuildRecipe {
-  if (values.pip.length + values.npm.length > 0) {
+  if (values.pip.length + values.npm.length + values.apt.length > 0) {
     throw unclear("packages go with --from; a Dockerfile installs its own");
   }
   const { file, target } = values;
@@ -93,7 +94,11 @@ function dockerfile(word: string | undefined, values: Values): ImageBuildRecipe 
 
 /** Without a name the image is called as the attribute, or, where that says nothing, as the directory. */
 function flakeRequest({ path, attribute }: FlakePlace, values: Values): BuildRequest {
-  if (values.from !== undefined || values.file !== undefined || values.pip.length + values.npm.length > 0) {
+  if (
+    values.from !== undefined ||
+    values.file !== undefined ||
+    values.pip.length + values.npm.length + values.apt.length > 0
+  ) {
     throw unclear("a flake starts from nothing and brings its own packages");
   }
   const directory = resolve(path);

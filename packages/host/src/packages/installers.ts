@@ -4,6 +4,9 @@ import { canonicalName, type PackageManager, requireAllowed } from "@mvm/images"
 import type { GuestCommands, GuestOutput } from "./guest-commands.js";
 import type { PackageSources } from "./package-sources.js";
 
+/** A manager that runs inside the machine, and is asked there what a package depends on. */
+export type GuestManager = Exclude<PackageManager, "apt">;
+
 export interface Installed {
   readonly manager: PackageManager;
   /** In the one spelling names are compared by. */
@@ -13,7 +16,7 @@ export interface Installed {
 
 /** What is to be installed: the specs are checked, and their names allowed. */
 export interface PackageOrder {
-  readonly manager: PackageManager;
+  readonly manager: GuestManager;
   readonly specs: readonly string[];
 }
 

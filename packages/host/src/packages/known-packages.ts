@@ -37,6 +37,18 @@ export const knownPackages: Readonly<Record<string, readonly string[]>> = {
     side-channel side-channel-list side-channel-map side-channel-weakmap statuses string-width string_decoder strip-ansi
     supports-color toidentifier tslib tsx type-is typescript uglify-js underscore undici undici-types universalify unpipe
     util-deprecate uuid vary vite vitest wrap-ansi wrappy ws y18n yaml yargs yargs-parser yocto-queue zod`),
+  // What Debian says that these need comes along: the archive is signed as a whole, and names in it are given by Debian.
+  apt: words(`
+    autoconf automake bash-completion bc bind9-dnsutils bison build-essential bzip2 ca-certificates clang cmake coreutils cpp
+    curl default-jre-headless default-mysql-client diffutils dnsutils ed exiftool fd-find ffmpeg file findutils flex fontconfig
+    fonts-dejavu fonts-dejavu-core fonts-liberation fonts-noto-core g++ gawk gcc gdb gettext ghostscript git git-lfs gnupg
+    golang-go graphviz gzip htop imagemagick inkscape iproute2 iputils-ping jq less libffi-dev libgl1 libglib2.0-0t64 libgomp1
+    libjpeg-dev libmagic1t64 libpng-dev libpq-dev libpq5 libsndfile1 libsqlite3-dev libssl-dev libxml2-dev libxslt1-dev lsof
+    m4 make maven mediainfo moreutils nano ncurses-bin netbase netcat-openbsd ninja-build nodejs npm openjdk-21-jdk-headless
+    openjdk-21-jre-headless openssh-client openssl p7zip-full pandoc parallel patch perl php-cli pkg-config poppler-utils
+    postgresql-client procps psmisc python3 python3-dev python3-pip python3-venv qpdf redis-tools ripgrep rsync ruby rustc cargo
+    sed shellcheck socat sox sqlite3 strace swig tar tesseract-ocr tesseract-ocr-eng texlive-latex-base time tini tree tzdata
+    unzip uuid-runtime valgrind vim-tiny wget whois xauth xml2 xmlstarlet xvfb xxd xz-utils yq zip zlib1g-dev zsh zstd`),
 };
 
 function words(text: string): string[] {

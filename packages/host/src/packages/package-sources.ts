@@ -9,7 +9,7 @@ import { knownPackages } from "./known-packages.js";
 /** Where packages come from on this host, and which may be installed. */
 export interface PackageSources {
   readonly allow: AllowList;
-  /** Address of the index. */
+  /** Address of the index; of apt, nothing: it is the host's. */
   index(manager: PackageManager): string;
   /** What a machine has to reach to install with a manager. */
   rules(manager: PackageManager): NetworkRule[];
@@ -28,6 +28,7 @@ interface Source {
 const defaults: Readonly<Record<PackageManager, Source>> = {
   pip: source("pip", "https://pypi.org/simple/", ["files.pythonhosted.org"]),
   npm: source("npm", "https://registry.npmjs.org/", []),
+  apt: source("apt", "", []),
 };
 
 /**
@@ -46,6 +47,7 @@ export function packageSources(policyDirectory: string, system = "/etc/mvm"): Pa
     ca: (manager) => sources[manager].ca,
     rules: (manager) => {
       const { index, hosts } = sources[manager];
+      if (index === "") return [];
       const { protocol, hostname, port } = new URL(index);
       const rule = { protocol: protocol === "http:" ? "http" : "https" } as const;
       const number = port === "" ? (rule.protocol === "http" ? 80 : 443) : Number(port);
@@ -80,6 +82,9 @@ function parseSource(manager: PackageManager, value: Record<string, unknown>): S
   const base = defaults[manager];
   const { allow, index, hosts, ca, ...rest } = value;
   const unknown = Object.keys(rest)[0];
+  if (manager === "apt" && [index, hosts, ca].some((field) => field !== undefined)) {
+    throw new Error(`"apt" has only "allow": its archive is the one that this host's own apt is configured for`);
+  }
   if (unknown !== undefined) throw new Error(`"${manager}" has the field "${unknown}", which is not known`);
   if (index !== undefined && (typeof index !== "string" || !/^https?:\/\//.test(index))) {
     throw new Error(`the index of "${manager}" has to be an http or https address`);

@@ -39,6 +39,15 @@ test("the operator's word replaces what is built in, manager by manager", () => 
   expect(own.rules("npm")).toEqual([{ host: "registry.npmjs.org", port: 443, protocol: "https" }]);
 });
 
+test("packages of apt have a list, and no way out: the host brings them", () => {
+  write({ apt: { allow: ["in-house"] } });
+  const own = sources();
+  expect(["in-house", "jq"].map((name) => isAllowed(own.allow, "apt", name))).toEqual([true, false]);
+  expect(own.rules("apt")).toEqual([]);
+  write({});
+  expect(["jq", "g++", "jqq"].map((name) => isAllowed(sources().allow, "apt", name))).toEqual([true, true, false]);
+});
+
 test("an empty list allows nothing", () => {
   write({ pip: { allow: [] } });
   expect(isAllowed(sources().allow, "pip", "requests")).toBe(false);
@@ -50,6 +59,8 @@ test.each([
   [{ pip: { allow: "some" } }, /"allow"/],
   [{ pip: { allow: [1] } }, /"allow"/],
   [{ pip: { index: "file:///x" } }, /http or https/],
+  [{ apt: { allow: ["jq"], index: "https://deb.test/" } }, /only "allow"/],
+  [{ apt: { hosts: ["deb.test"] } }, /only "allow"/],
   [[], /JSON object/],
 ])("%j closes the door", (document, problem) => {
   expect(() => parseSources(document)).toThrow(problem);

@@ -121,7 +121,9 @@ export const ImageBuildRecipeSchema = Type.Object(
         strict,
       ),
     ),
-    packages: Type.Optional(Type.Object({ pip: Type.Optional(specs), npm: Type.Optional(specs) }, strict)),
+    packages: Type.Optional(
+      Type.Object({ pip: Type.Optional(specs), npm: Type.Optional(specs), apt: Type.Optional(specs) }, strict),
+    ),
     /** What the build's commands may reach besides the package indexes. */
     network: Type.Optional(NetworkPolicySchema),
     /** What runs before the template is saved. */

@@ -128,10 +128,10 @@ async function makeOfSteps(
   making: Making,
   sources: PackageSources,
 ): Promise<ResolvedImage> {
-  const { name, log, onProgress } = making;
+  const { name, onProgress } = making;
   const file = join(making.directory, "root.erofs");
   const packages = await inMachine(making, base, network, async (machine) => {
-    await runSteps(machine, recipe.steps, { log, packages: sources, onProgress });
+    await runSteps(machine, recipe.steps, { ...making, base: base.record, packages: sources });
     const installed = await installedPackages(machine);
     await packRoot(machine, await packingTools(), recipe.config, file, onProgress);
     return installed;

@@ -20,6 +20,7 @@ import { type ImageBuildRecipe, InvalidArgumentError, type NetworkPolicyDocument
 import type { Services } from "../../sandboxes/services.js";
 import type { BuildOptions } from "./build.js";
 import type { FlakeStep } from "../flake/build.js";
+import { requireDebian } from "./install-debs.js";
 import { type ResolvedFlake, resolveFlake } from "../flake/resolve.js";
 import type { PackageSources } from "../../packages/package-sources.js";
 
@@ -72,6 +73,7 @@ export async function resolveBuild(
   }
   const packages = packageSteps(wanted, options.sources);
   const base = await services.images.ready(wanted.from, options);
+  if ((wanted.packages?.apt ?? []).length > 0) requireDebian(base.record);
   const config = withWarmUp(base.record.config ?? emptyConfig, wanted);
   const network = networkOf(wanted, options.sources);
   return { kind: "steps", recipe: { base: base.record.digest, steps: packages, config }, base, network };

@@ -1,19 +1,31 @@
 import { createReadStream } from "node:fs";
 import { appendFile } from "node:fs/promises";
-import type { BuildStep } from "@mvm/images";
+import type { BuildStep, ImageRecord } from "@mvm/images";
 import type { Progress } from "../../backends/backend.js";
 import type { BuildMachine } from "./machine.js";
+import { installDebs } from "./install-debs.js";
 import { installPackages } from "../../packages/installers.js";
 import type { PackageSources } from "../../packages/package-sources.js";
 
 /** Where sources of a copy wait inside the machine; never part of the image. */
 const stage = "/tmp/mvm-stage";
 
+export interface StepOptions {
+  /** What the machine started from. */
+  readonly base: ImageRecord;
+  /** Temporary directory of the build. */
+  readonly directory: string;
+  readonly log: string;
+  readonly packages: PackageSources;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
 /** Carries out the steps of a recipe, in order, inside the machine. @throws {BuildError} naming the step */
 export async function runSteps(
   machine: BuildMachine,
   steps: readonly BuildStep[],
-  options: { log: string; packages: PackageSources; onProgress?: ((progress: Progress) => void) | undefined },
+  options: StepOptions,
 ): Promise<void> {
   const { log, onProgress } = options;
   let writing = Promise.resolve();
@@ -41,7 +53,8 @@ export async function runSteps(
         break;
       }
       case "packages":
-        await installPackages(machine, step, options.packages, onOutput);
+        if (step.manager === "apt") await installDebs(machine, step.specs, { ...options, onOutput });
+        else await installPackages(machine, { ...step, manager: step.manager }, options.packages, onOutput);
         break;
     }
   }
