@@ -162,3 +162,45 @@ it("a Dockerfile; killed, it leaves no name, no machine and, after the next buil
     ["two", "ahello there", "a.txt", "tool", "/srv/app", "0", "user 644", "user 755"].join("\n"),
   );
 }, 400_000);
+
+const copying = `FROM minimal AS make
+COPY files /src
+RUN mkdir -p /out/lib && cp /src/word /out/word && ln -s word /out/link && ln -s /out/word /named
+RUN for name in a "b c"; do echo "$name" >"/out/lib/$name.so"; done; ln -s /etc/passwd /out/lib/host; mknod /out/lib/zero c 1 5
+FROM make AS more
+RUN echo more >/out/more
+FROM minimal
+COPY --from=make --chown=user --chmod=750 /out/word /named /srv/
+COPY --from=0 out/lib/*.so /lib/extra/
+COPY --from=more /out /all
+COPY --from=minimal /etc/debian_version /version
+`;
+
+it("a Dockerfile copies from its stages and from images: links below stay links, and the same build needs no machine again", async () => {
+  const context = join(scene.home, "copying");
+  mkdirSync(join(context, "files"), { recursive: true });
+  writeFileSync(join(context, "files", "word"), "word");
+  const from = async (name: string, text: string) => {
+    writeFileSync(join(context, "Dockerfile"), text);
+    return await build(name, { dockerfile: { context }, ...size });
+  };
+  const first = await from("copied", copying);
+  expect(first.error).toBeUndefined();
+  const sandbox = await scene.sandbox({ image: "copied" });
+  const looked =
+    "cd /; stat -c '%U %a %F' srv/word srv/named all/link all/more; ls lib/extra; cat version | wc -l; ls /out";
+  expect(await text(sandbox, `${looked} 2>&1 || true`)).toBe(
+    [
+      ...["user 750 regular file", "user 750 regular file", "root 777 symbolic link", "root 644 regular file"],
+      ...["a.so", "b c.so", "1", "ls: cannot access '/out': No such file or directory"],
+    ].join("\n"),
+  );
+  expect((await from("copied", copying)).cache).toEqual({ hit: true, reason: null });
+  const changed = await from("copied", copying.replace("echo more", "echo other"));
+  expect(changed.cache).toEqual({ hit: false, reason: expect.stringContaining("COPY --from=more /out /all") });
+  const missing = await from("missing", "FROM minimal AS a\nFROM minimal\nCOPY --from=a /none* /x\n");
+  expect(missing.error).toMatchObject({ name: "BuildError", message: expect.stringContaining("there is no /none*") });
+  const nobody = await from("nobody", "FROM minimal\nCOPY --from=nobody /x /y\n");
+  expect(nobody.error).toMatchObject({ name: "InvalidArgumentError", message: expect.stringContaining("line 2") });
+  expect(temporary()).toEqual([]);
+}, 300_000);

@@ -33,6 +33,7 @@ export {
   recipeKey,
   recipeParts,
   type BuildStep,
+  type CopiedFrom,
   type Recipe,
   type RecipeParts,
   type RecipeStep,
@@ -44,7 +45,7 @@ export { type ArchiveSource, packArchive } from "./recipe/archive.js";
 export { BuildContext } from "./dockerfile/context.js";
 export { interpret, type Interpreted, type WantedCopy } from "./dockerfile/interpret.js";
 export { parseDockerfile } from "./dockerfile/parse.js";
-export { stagesOf } from "./dockerfile/stages.js";
+export { type CopySource, type Stage, type StageChain, stagesOf } from "./dockerfile/stages.js";
 export { flakeAttribute, flakeName, type FlakePlace, parseFlake } from "./flake/place.js";
 export { packFlake } from "./flake/source.js";
 export { isStorePath, packageOfStorePath } from "./flake/store-path.js";

@@ -105,7 +105,7 @@ test.each([
   ["FROM a\nRUN --network=none y", 2, "--network"],
   ["FROM --platform=arm64 a", 1, "--platform"],
   ["FROM a\nRUN <<EOF\nx\nEOF", 2, "here-document"],
-  ["FROM a AS b\nFROM a\nCOPY --from=b /x /y", 3, "--from"],
+  ["FROM a\nADD --from=b /x /y", 2, "--from"],
   ["FROM a\nADD https://x.test/y /z", 2, "does not download"],
   ["FROM a\nCOPY x", 2, "destination"],
   ["FROM a\nCOPY --chmod=u+x x y", 2, "--chmod"],
@@ -232,3 +232,43 @@ test("a copy cannot leave the context", async () => {
   expect(() => context.sources({ ...copy("app.tar.gz"), add: true })).toThrow(/archive/);
   expect(context.sources(copy("/in"))).toMatchObject([{ kind: "dir" }]);
 });
+
+test("a copy from elsewhere names a stage before its own, by name or number, or an image", () => {
+  const text = `FROM python AS first
+RUN one
+FROM node AS first
+RUN two
+FROM first
+RUN three
+FROM minimal AS last
+COPY --from=FIRST --chown=user /a b /to/
+COPY --from=0 ["/c d", "/e"]
+COPY --from=2 /f /g
+COPY --from=registry.example/tool:1 /h /i
+FROM minimal AS later
+`;
+  const stages = stagesOf(parseDockerfile(text), {}, "last");
+  const { steps } = interpret(stages.chain, emptyConfig, {}, stages.global);
+  const copies = steps.filter((step) => step.kind === "wanted-copy");
+  expect(copies.map(({ from, sources, to }) => [from?.name, from?.line, sources, to])).toEqual([
+    ["FIRST", 8, ["/a", "b"], "/to/"],
+    ["0", 9, ["/c d"], "/e"],
+    ["2", 10, ["/f"], "/g"],
+    ["registry.example/tool:1", 11, ["/h"], "/i"],
+  ]);
+  const chains = copies.map(({ from }) => {
+    const found = stages.source(from!);
+    return found && [found.from, ...found.chain.map(({ index }) => index)];
+  });
+  // The last stage of a name counts; one that starts from another is made of both.
+  expect(chains).toEqual([["node", 1], ["python", 0], ["node", 1, 2], undefined]);
+});
+
+test.each(["later", "3", "self"])(
+  "a copy from the stage %s, which is not finished, is refused with its line",
+  (name) => {
+    const text = `FROM a\nFROM b AS self\nRUN x\nCOPY --from=${name} /x /y\nFROM c AS later\nFROM d`;
+    const stages = stagesOf(parseDockerfile(text), {}, "self");
+    expect(() => stages.source({ name, stage: 1, line: 4 })).toThrow(/line 4 .*not built before/);
+  },
+);

@@ -2,10 +2,10 @@ import { posix } from "node:path";
 import type { ImageConfig } from "../image-config.js";
 import type { BuildStep } from "../recipe/recipe.js";
 import { type Instruction, problem } from "./parse.js";
-import type { Stage } from "./stages.js";
+import type { CopySource, Stage } from "./stages.js";
 import { expand, type Lookup, splitPairs, splitWords } from "./words.js";
 
-/** A copy whose sources are still names of the context. */
+/** A copy whose sources are still names: of the context, or of another stage or image. */
 export interface WantedCopy {
   readonly kind: "wanted-copy";
   readonly line: number;
@@ -16,10 +16,12 @@ export interface WantedCopy {
   readonly mode: string | null;
   /** An ADD: archives would have to be unpacked. */
   readonly add: boolean;
+  /** Where they lie; null: in the context. */
+  readonly from: CopySource | null;
 }
 
 export interface Interpreted {
-  readonly steps: readonly (Exclude<BuildStep, { kind: "copy" }> | WantedCopy)[];
+  readonly steps: readonly (Exclude<BuildStep, { kind: "copy" | "copy-from" }> | WantedCopy)[];
   readonly config: ImageConfig;
 }
 
@@ -38,8 +40,8 @@ export function interpret(
   global: Readonly<Record<string, string>>,
 ): Interpreted {
   const state = new Interpreter(base, given, global);
-  for (const { instructions } of stages) {
-    state.beginStage();
+  for (const { index, instructions } of stages) {
+    state.beginStage(index);
     for (const instruction of instructions) state.take(instruction);
   }
   return { steps: state.steps, config: state.config() };
@@ -52,6 +54,7 @@ class Interpreter {
   private readonly ports: Set<string>;
   private args: Record<string, string> = {};
   private shell: readonly string[] = ["/bin/sh", "-c"];
+  private stage = 0;
   private cwd: string | null;
   private user: string | null;
   private entrypoint: readonly string[] | null;
@@ -69,7 +72,8 @@ class Interpreter {
   }
 
   /** ARGs live as long as their stage. */
-  beginStage(): void {
+  beginStage(index: number): void {
+    this.stage = index;
     this.args = {};
     this.shell = ["/bin/sh", "-c"];
   }
@@ -152,7 +156,10 @@ class Interpreter {
     const slash = to.endsWith("/") || to === "." ? "/" : "";
     const target = this.absolute(to);
     const place = target.endsWith("/") ? target : `${target}${slash}`;
-    const wanted = { line, text: `${keyword} ${rest}`, sources, to: place, owner, mode, add: keyword === "ADD" };
+    const name = flags["from"];
+    const from = name === undefined ? null : { name, stage: this.stage, line };
+    const text = `${keyword} ${name === undefined ? "" : `--from=${name} `}${rest}`;
+    const wanted = { line, text, sources, to: place, owner, mode, add: keyword === "ADD", from };
     this.steps.push({ kind: "wanted-copy", ...wanted });
   }
 
@@ -187,4 +194,7 @@ class Interpreter {
   };
 }
 
-const allowedFlags: Readonly<Record<string, readonly string[]>> = { COPY: ["chown", "chmod"], ADD: ["chown", "chmod"] };
+const allowedFlags: Readonly<Record<string, readonly string[]>> = {
+  COPY: ["chown", "chmod", "from"],
+  ADD: ["chown", "chmod"],
+};

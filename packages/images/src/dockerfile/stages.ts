@@ -3,6 +3,8 @@ import { expand, type Lookup, splitWords } from "./words.js";
 
 /** The instructions from one FROM to the next. */
 export interface Stage {
+  /** From 0, in the order of the file. */
+  readonly index: number;
   readonly name: string | null;
   /** Image or earlier stage, variables put in. */
   readonly from: string;
@@ -10,13 +12,29 @@ export interface Stage {
   readonly instructions: readonly Instruction[];
 }
 
-export interface Stages {
+/** What a stage is made of. */
+export interface StageChain {
   /** Image the first of them starts from. */
   readonly from: string;
-  /** Those the wanted one is made of, in order: each starts where the one before it ends. */
+  /** In order: each starts where the one before it ends. */
   readonly chain: readonly Stage[];
+}
+
+export interface Stages extends StageChain {
   /** ARGs before the first FROM. */
   readonly global: Readonly<Record<string, string>>;
+  /**
+   * The stage that a copy takes from; undefined: what it names is an image.
+   * @throws {InvalidArgumentError} the stage is not finished at that line
+   */
+  source(copy: CopySource): StageChain | undefined;
+}
+
+/** What `COPY --from` names, and in which stage. */
+export interface CopySource {
+  readonly name: string;
+  readonly stage: number;
+  readonly line: number;
 }
 
 /**
@@ -40,18 +58,11 @@ export function stagesOf(
       if (from === "" || (as !== undefined && (as.toLowerCase() !== "as" || name === undefined))) {
         throw problem(line, "FROM wants IMAGE or IMAGE AS NAME");
       }
-      stages.push({ name: name?.toLowerCase() ?? null, from, line, instructions: [] });
+      stages.push({ index: stages.length, name: name?.toLowerCase() ?? null, from, line, instructions: [] });
       continue;
     }
     const current = stages.at(-1);
     if (current !== undefined) {
-      if (flags["from"] !== undefined) {
-        throw problem(
-          line,
-          "COPY --from is not supported",
-          "Make the file in the stage that needs it: `FROM stage` goes on with one",
-        );
-      }
       current.instructions.push(instruction);
     } else if (keyword === "ARG") {
       const [name = "", value] = rest.split(/=(.*)/s);
@@ -59,23 +70,36 @@ export function stagesOf(
       if (known !== undefined) global[name] = known;
     } else throw problem(line, `${keyword} comes before the first FROM`);
   }
-  return { ...chainTo(stages, target), global };
+  const last = target === undefined ? stages.at(-1) : stages[find(stages, target, stages.length)];
+  if (last === undefined) throw problem(1, target === undefined ? "there is no FROM" : `there is no stage "${target}"`);
+  return { ...chainTo(stages, last), global, source: (copy) => sourceOf(stages, copy) };
 }
 
-function chainTo(stages: readonly Stage[], target: string | undefined): Pick<Stages, "from" | "chain"> {
-  const find = (name: string, before: number): number =>
-    stages.findLastIndex(
-      (stage, index) => index < before && (stage.name === name.toLowerCase() || String(index) === name),
-    );
-  const wanted = target === undefined ? stages.length - 1 : find(target, stages.length);
-  const last = stages[wanted];
-  if (last === undefined) throw problem(1, target === undefined ? "there is no FROM" : `there is no stage "${target}"`);
+/** The last stage of a name, or the one of a number, before another; -1: there is none. */
+function find(stages: readonly Stage[], name: string, before: number): number {
+  return stages.findLastIndex(
+    (stage, index) => index < before && (stage.name === name.toLowerCase() || String(index) === name),
+  );
+}
+
+function chainTo(stages: readonly Stage[], last: Stage): StageChain {
   const chain = [last];
-  for (let index = wanted, from = last.from; ;) {
-    index = find(from, index);
+  for (let { from, index } = last; ;) {
+    index = find(stages, from, index);
     const earlier = stages[index];
     if (earlier === undefined) return { from, chain };
     chain.unshift(earlier);
     from = earlier.from;
   }
+}
+
+function sourceOf(stages: readonly Stage[], { name, stage, line }: CopySource): StageChain | undefined {
+  const found = stages[find(stages, name, stage)];
+  if (found !== undefined) return chainTo(stages, found);
+  if (find(stages, name, stages.length) < 0) return undefined;
+  throw problem(
+    line,
+    `the stage "${name}" is not built before this one`,
+    "Move it up: a copy takes from earlier stages",
+  );
 }

@@ -25,6 +25,18 @@ export type BuildStep =
       readonly owner: string;
       readonly mode: string | null;
     }
+  | {
+      readonly kind: "copy-from";
+      readonly text: string;
+      readonly source: CopiedFrom;
+      /** The key of the source's recipe in hex, which stands for it. */
+      readonly sha256: string;
+      /** Absolute in the source; `*`, `?` and `[…]` are patterns. */
+      readonly paths: readonly string[];
+      readonly to: string;
+      readonly owner: string;
+      readonly mode: string | null;
+    }
   | { readonly kind: "directory"; readonly text: string; readonly path: string; readonly owner: string }
   | {
       readonly kind: "packages";
@@ -34,6 +46,13 @@ export type BuildStep =
       /** Where the manager looks. */
       readonly index: string;
     };
+
+/** What a copy takes files from: an image, and what is done in a machine of it before. */
+export interface CopiedFrom {
+  /** `NAME@sha256:…`. */
+  readonly image: string;
+  readonly recipe: Recipe<BuildStep>;
+}
 
 /** A flake that Nix builds: the only step of its recipe. */
 export interface FlakeRecipeStep {
@@ -77,7 +96,7 @@ export function recipeParts(recipe: Recipe, tools: string): RecipeParts {
     // What is undefined is left out of JSON: neither wording nor a place on the host decides anything.
     steps: recipe.steps.map((step) => ({
       text: step.text,
-      sha256: digest({ ...step, text: undefined, archive: undefined }),
+      sha256: digest({ ...step, text: undefined, archive: undefined, source: undefined }),
     })),
     config: digest({ format, tools, config: isEmptyConfig(recipe.config) ? null : recipe.config }),
   };

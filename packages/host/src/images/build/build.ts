@@ -22,6 +22,7 @@ import type { Progress } from "../../backends/backend.js";
 import type { Services } from "../../sandboxes/services.js";
 import { buildFlake } from "../flake/build.js";
 import { BuildMachine } from "./machine.js";
+import { copySources, type WithMachine } from "./copy-sources.js";
 import { packRoot } from "./pack.js";
 import { type PackageSources, packageSources } from "../../packages/package-sources.js";
 import { installedPackages } from "./inventory.js";
@@ -130,8 +131,11 @@ async function makeOfSteps(
 ): Promise<ResolvedImage> {
   const { name, onProgress } = making;
   const file = join(making.directory, "root.erofs");
-  const packages = await inMachine(making, base, network, async (machine) => {
-    await runSteps(machine, recipe.steps, { ...making, base: base.record, packages: sources });
+  const withMachine: WithMachine = (image, work) => inMachine(making, image, network, work);
+  const options = { ...making, base: base.record, packages: sources };
+  const archives = await copySources(recipe.steps, withMachine, options);
+  const packages = await withMachine(imageOf(base), async (machine) => {
+    await runSteps(machine, recipe.steps, { ...options, archives });
     const installed = await installedPackages(machine);
     await packRoot(machine, await packingTools(), recipe.config, file, onProgress);
     return installed;
@@ -151,7 +155,7 @@ async function makeOfFlake(
   making: Making,
 ): Promise<ResolvedImage> {
   const { services, name, directory, log, signal, onProgress, build } = making;
-  const { place, packages } = await inMachine(making, base, network, (machine) =>
+  const { place, packages } = await inMachine(making, imageOf(base), network, (machine) =>
     buildFlake(machine, { ...flake, offline: network.allow.length === 0, directory, log, onProgress }),
   );
   onProgress?.({ phase: "check" });
@@ -159,15 +163,18 @@ async function makeOfFlake(
   return await pullImage({ home: services.home.root, place, name, signal, made });
 }
 
+function imageOf({ record: { name, digest } }: ResolvedImage): string {
+  return `${name}@${digest}`;
+}
+
 async function inMachine<Result>(
   { services, name, wanted, signal, onProgress }: Making,
-  base: ResolvedImage,
+  image: string,
   network: NetworkPolicyDocument,
   work: (machine: BuildMachine) => Promise<Result>,
 ): Promise<Result> {
   const { cpu, memory_mb = defaultMemoryMb, disk_mb } = wanted;
   const size = { memory_mb, ...(cpu !== undefined && { cpu }), ...(disk_mb !== undefined && { disk_mb }) };
-  const image = `${base.record.name}@${base.record.digest}`;
   const machine = await BuildMachine.open(services, { name, image, network, size, signal, onProgress });
   try {
     return await work(machine);

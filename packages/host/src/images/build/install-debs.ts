@@ -17,7 +17,7 @@ const directory = "/tmp/mvm-debs";
 export async function installDebs(
   machine: BuildMachine,
   specs: readonly string[],
-  options: Omit<StepOptions, "packages"> & { readonly onOutput: GuestOutput },
+  options: Omit<StepOptions, "packages" | "archives"> & { readonly onOutput: GuestOutput },
 ): Promise<void> {
   const { base, log, signal, onProgress, onOutput } = options;
   const { mirror, keyring } = sourceOptionsFromEnvironment(process.env);

@@ -1,26 +1,19 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import {
-  BuildContext,
   type BuildStep,
   emptyConfig,
   type ImageConfig,
-  interpret,
-  packArchive,
   packageManagers,
-  parseDockerfile,
   parseWish,
   type Recipe,
   requireAllowed,
   type ResolvedImage,
-  stagesOf,
-  type WantedCopy,
 } from "@mvm/images";
 import { type ImageBuildRecipe, InvalidArgumentError, type NetworkPolicyDocument } from "@mvm/protocol";
 import type { Services } from "../../sandboxes/services.js";
 import type { BuildOptions } from "./build.js";
 import type { FlakeStep } from "../flake/build.js";
 import { requireDebian } from "./install-debs.js";
+import { type DockerfileRequest, resolveDockerfile } from "./resolve-dockerfile.js";
 import { type ResolvedFlake, resolveFlake } from "../flake/resolve.js";
 import type { PackageSources } from "../../packages/package-sources.js";
 
@@ -63,7 +56,7 @@ export async function resolveBuild(
   options: ResolveOptions,
 ): Promise<ResolvedBuild> {
   if (wanted.flake !== undefined) return await resolveFlakeBuild(services, wanted, wanted.flake, options);
-  if (wanted.dockerfile !== undefined) return await resolveDockerfile(services, wanted, wanted.dockerfile, options);
+  if (wanted.dockerfile !== undefined) return await resolveStages(services, wanted, wanted.dockerfile, options);
   if (wanted.from === undefined) {
     throw new InvalidArgumentError({
       message: "Cannot build the image: nothing says what it starts from",
@@ -101,13 +94,10 @@ async function resolveFlakeBuild(
   return { kind: "flake", recipe, base, flake, network: { ...network, allow: [...network.allow, ...flake.rules] } };
 }
 
-type DockerfileRequest = NonNullable<ImageBuildRecipe["dockerfile"]>;
-
-/** Everything the Dockerfile copies is packed here, before anything runs: what is hashed is what the machine gets. */
-async function resolveDockerfile(
+async function resolveStages(
   services: Services,
   wanted: ImageBuildRecipe,
-  { context: directory, file = join(directory, "Dockerfile"), build_args: given = {}, target }: DockerfileRequest,
+  request: DockerfileRequest,
   options: ResolveOptions,
 ): Promise<ResolvedBuild> {
   if (wanted.from !== undefined || wanted.packages !== undefined) {
@@ -116,32 +106,9 @@ async function resolveDockerfile(
       context: { pointer: "/recipe/dockerfile" },
     });
   }
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new InvalidArgumentError({ message: `Cannot read the Dockerfile: ${code}`, hint: "Name it with --file" });
-  });
-  const { from, chain, global } = stagesOf(parseDockerfile(text), given, target);
-  const context = await BuildContext.open(directory);
-  const base = await services.images.ready(from, options);
-  const { steps, config } = interpret(chain, base.record.config ?? emptyConfig, given, global);
-  const packed: BuildStep[] = [];
-  for (const [index, step] of steps.entries()) {
-    packed.push(step.kind === "wanted-copy" ? await packCopy(context, step, index, options) : step);
-  }
-  const recipe = { base: base.record.digest, steps: packed, config: withWarmUp(config, wanted) };
+  const { base, steps, config } = await resolveDockerfile(services, request, options);
+  const recipe = { base: base.record.digest, steps, config: withWarmUp(config, wanted) };
   return { kind: "steps", recipe, base, network: networkOf(wanted, options.sources) };
-}
-
-async function packCopy(
-  context: BuildContext,
-  copy: WantedCopy,
-  index: number,
-  { directory, log, signal }: ResolveOptions,
-): Promise<BuildStep> {
-  const { text, to, owner, mode } = copy;
-  const place = { directory: join(directory, `copy-${index}`), log, signal };
-  const { archive, sha256 } = await packArchive(context.sources(copy), join(directory, `copy-${index}.tar`), place);
-  return { kind: "copy", text, archive, sha256, to, owner, mode };
 }
 
 function packageSteps({ packages = {} }: ImageBuildRecipe, sources: PackageSources): BuildStep[] {

@@ -3,6 +3,7 @@ import { appendFile } from "node:fs/promises";
 import type { BuildStep, ImageRecord } from "@mvm/images";
 import type { Progress } from "../../backends/backend.js";
 import type { BuildMachine } from "./machine.js";
+import type { CopyArchives } from "./copy-sources.js";
 import { installDebs } from "./install-debs.js";
 import { installPackages } from "../../packages/installers.js";
 import type { PackageSources } from "../../packages/package-sources.js";
@@ -17,6 +18,8 @@ export interface StepOptions {
   readonly directory: string;
   readonly log: string;
   readonly packages: PackageSources;
+  /** What copies from other stages and images bring. */
+  readonly archives: CopyArchives;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
@@ -45,9 +48,12 @@ export async function runSteps(
       case "directory":
         await machine.run({ argv: ["/bin/sh", "-c", makeDirectory, "mkdir", step.path, step.owner] }, step.text);
         break;
-      case "copy": {
+      case "copy":
+      case "copy-from": {
+        const archive = step.kind === "copy" ? step.archive : options.archives.get(step);
+        if (archive === undefined) throw new Error("a copy without its archive");
         const unpack = ["/bin/sh", "-c", "rm -rf $0 && mkdir -p $0 && cd $0 && exec tar -xpf -", stage];
-        await machine.run({ argv: unpack, input: createReadStream(step.archive) }, step.text);
+        await machine.run({ argv: unpack, input: createReadStream(archive) }, step.text);
         const argv = ["/bin/sh", "-c", place, "copy", stage, step.to, step.owner, step.mode ?? ""];
         await machine.run({ argv, onOutput }, step.text);
         break;
