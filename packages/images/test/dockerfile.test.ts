@@ -172,7 +172,8 @@ function files(tree: Record<string, string>): string {
 }
 
 const copy = (...sources: string[]): WantedCopy => ({
-  ...{ kind: "wanted-copy", line: 7, text: "COPY", sources, to: "/x/", owner: "", mode: null, add: false },
+  ...{ kind: "wanted-copy", line: 7, text: "COPY", sources, to: "/x/", owner: "", mode: null },
+  ...{ add: false, from: null },
 });
 
 test("a copy takes what the context has and .dockerignore leaves in, packed the same every time", async () => {
