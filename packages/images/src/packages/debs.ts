@@ -26,7 +26,7 @@ export async function fetchDebs(order: DebOrder): Promise<{ archive: string } | 
   const { specs, installed, directory, log, signal } = order;
   const sources = await debianSources(order, log);
   const { apt } = await PrivateApt.openFirst(join(directory, "apt"), sources, log, order);
-  const own = installed.filter(({ manager }) => manager === undefined);
+  const own = installed.filter(isDeb);
   const known = relationsOf(await apt.showAll(own.map(({ name }) => name)));
   await apt.installed(own.map((found) => stanza(found, known)).join(""));
   const debs = join(directory, "debs");
@@ -37,6 +37,12 @@ export async function fetchDebs(order: DebOrder): Promise<{ archive: string } | 
   const names = [".", ...files.map((file) => `./${file}`)];
   const place = { directory: join(directory, "debs-archive"), log, signal };
   return await packArchive([{ root: debs, names, kind: "dir" }], join(directory, "debs.tar"), place);
+}
+
+/** deb-control(5). What a machine has said of itself is in no list of apt's arguments or stanzas but in these forms. */
+function isDeb({ name, version, arch, manager }: PackageRecord): boolean {
+  const known = /^[a-z0-9][a-z0-9+.-]+$/.test(name) && /^[0-9A-Za-z][0-9A-Za-z.+:~-]*$/.test(version);
+  return manager === undefined && known && /^[a-z0-9-]+$/.test(arch);
 }
 
 /** What apt tells two builds of one version apart by is among them: else it would take the archive's for another one. */

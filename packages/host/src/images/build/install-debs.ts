@@ -51,11 +51,14 @@ export function requireDebian({ suite, name }: ImageRecord): void {
  */
 const install = `set -eu
 directory=$1; shift
-printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
-chmod 755 /usr/sbin/policy-rc.d
+policy=/usr/sbin/policy-rc.d
+[ ! -e "$policy" ] || mv "$policy" "$policy.mvm"
+printf '#!/bin/sh\\nexit 101\\n' >"$policy"
+chmod 755 "$policy"
 for turn in 1 2 3; do
   if dpkg --force-confold --force-unsafe-io --skip-same-version "$@" --install "$directory"/0/dir/*.deb; then done=yes; break; fi
   dpkg --force-confold --force-unsafe-io "$@" --configure --pending || true
 done
-rm -rf /usr/sbin/policy-rc.d "$directory"
+rm -rf "$policy" "$directory"
+[ ! -e "$policy.mvm" ] || mv "$policy.mvm" "$policy"
 [ "\${done:-}" = yes ]`;

@@ -3,20 +3,25 @@ import type { Progress } from "../../backends/backend.js";
 import type { BuildMachine } from "./machine.js";
 
 /** Largest file that is taken out of a machine. Bytes. */
-const maxBytes = 16 * 1024 ** 3;
+export const maxBytes = 16 * 1024 ** 3;
 
-/** Takes a file out of the machine into a new one on the host. What comes is bytes, which nothing here looks into. */
+/**
+ * Takes a file out of the machine into a new one on the host. What comes is bytes, which nothing here looks into.
+ * @param most bytes it may have. Default: 16 GiB
+ * @returns its bytes
+ */
 export async function receive(
   machine: BuildMachine,
   path: string,
   file: string,
   onProgress?: (progress: Progress) => void,
-): Promise<void> {
+  most = maxBytes,
+): Promise<number> {
   const out = await open(file, "wx", 0o600);
   try {
     let done = 0;
     let told = 0;
-    await machine.get(path, maxBytes, async (data, at) => {
+    const bytes = await machine.get(path, most, async (data, at) => {
       // Pieces come faster than they are written: each goes to its own place.
       const { bytesWritten } = await out.write(data, 0, data.byteLength, at);
       if (bytesWritten !== data.byteLength) throw new Error("the disk takes no more");
@@ -26,6 +31,7 @@ export async function receive(
       onProgress?.({ phase: "receive", done });
     });
     await out.sync();
+    return bytes;
   } finally {
     await out.close();
   }
