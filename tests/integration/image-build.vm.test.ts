@@ -61,6 +61,16 @@ it("a package of pip: built in a machine, pinned in the record, warm, and taken 
   expect(first.phases).toEqual(expect.arrayContaining(["resolve", "packages", "pack", "receive", "check", "done"]));
   const record = JSON.parse(readFileSync(join(scene.home, "images", `${first.digest.slice(7)}.json`), "utf8"));
   expect(record.packages).toContainEqual({ name: "tiny", version: "1.0", arch: "all", manager: "pip" });
+  expect(first.phases).toContain("warm");
+  const templates = readdirSync(join(scene.home, "templates")).length;
+  // Its digest is another one than that of `tiny`: what is to be warm is part of an image.
+  const failing = await build("tiny", { ...recipe, warm: { run: [["false"]] } });
+  expect(failing.error).toMatchObject({ name: "BuildError", code: "BUILD_FAILED" });
+  expect((await scene.api.json("GET", "/v1/images/tiny")).body.digest).toBe(first.digest);
+  expect(readdirSync(join(scene.home, "templates"))).toHaveLength(templates);
+  expect((await scene.api.json("GET", "/v1/images")).body.images.map(({ name }: { name: string }) => name)).toContain(
+    "tiny",
+  );
   const stated = await cli(["image", "verify", "tiny", "--json"], { home: scene.home });
   expect(document(stated)).toMatchObject({
     ...{ ok: true, image: first.digest, build_type: "https://mvm.dev/image/build/v1", signed: "at_publication" },
@@ -73,7 +83,7 @@ it("a package of pip: built in a machine, pinned in the record, warm, and taken 
   expect(await build("tiny", recipe)).toMatchObject({ digest: first.digest, cache: { hit: true, reason: null } });
   const { builds } = (await scene.api.json("GET", "/v1/metrics")).body;
   const recent = builds.recent.filter((one: { name: string }) => one.name === "tiny");
-  expect(recent.map((one: { digest: string }) => one.digest)).toEqual([first.digest, first.digest]);
+  expect(recent.map((one: { digest: string | null }) => one.digest)).toEqual([first.digest, null, first.digest]);
 }, 300_000);
 
 it("a package of Debian: chosen and brought by the host, installed in a machine without a network; what is there is not again", async () => {

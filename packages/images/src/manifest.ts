@@ -57,6 +57,8 @@ export interface OriginRecord {
 export interface BuildRecord {
   /** Digest of the image it started from. */
   base: string;
+  /** Digests of the images that something was copied from, or that stages started from which were. Absent: none. */
+  sources?: string[];
   /** Hex sha256 of the recipe. */
   recipe: string;
   /** Each step as it was written, and the hex sha256 of what decides over it. */

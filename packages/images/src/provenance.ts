@@ -35,9 +35,10 @@ function howMade(record: ImageRecord): Pick<Origins, "kind" | "parameters" | "de
   const { build, origin, sources, suite, name } = record;
   if (build !== undefined) {
     const flake = origin?.reference.startsWith("nix:") === true;
-    const base = { uri: "mvm:image", digest: { sha256: digestHex(build.base) } };
+    const images = [...new Set([build.base, ...(build.sources ?? [])])];
+    const dependencies = images.map((image) => ({ uri: "mvm:image", digest: { sha256: digestHex(image) } }));
     const steps = build.steps.map(({ text, sha256 }) => ({ text, digest: { sha256 } }));
-    return { kind: flake ? "flake" : "build", parameters: { steps, recipe: build.recipe }, dependencies: [base] };
+    return { kind: flake ? "flake" : "build", parameters: { steps, recipe: build.recipe }, dependencies };
   }
   if (origin !== undefined) {
     const digests = [

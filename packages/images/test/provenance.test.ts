@@ -33,6 +33,9 @@ test("a built one names what it started from and each step; one of a flake says 
     dependencies: [{ uri: "mvm:image", digest: { sha256: hex("01") } }],
   };
   expect(originsOf({ ...record, build })).toMatchObject(built);
+  const sources = [build.base, `sha256:${hex("09")}`];
+  const dependencies = ["01", "09"].map((digits) => ({ uri: "mvm:image", digest: { sha256: hex(digits) } }));
+  expect(originsOf({ ...record, build: { ...build, sources } })).toMatchObject({ dependencies });
   const flake = { ...origin, reference: "nix:app#default" };
   expect(originsOf({ ...record, build, origin: flake })).toMatchObject({ ...built, kind: "flake" });
 });

@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type ImageConfig, runnerLanguage } from "@mvm/images";
-import { deadline, VmQemuCrashError } from "@mvm/protocol";
+import { BuildError, deadline, VmQemuCrashError } from "@mvm/protocol";
 import { openAgentSession } from "../../agent/session.js";
 import type { AgentSession } from "../../agent/types.js";
 import type { Accelerator, StartOptions } from "../backend.js";
@@ -93,6 +93,7 @@ export async function makeTemplate(
     await saveState(machine, input.accel);
   } catch (cause) {
     options.signal?.throwIfAborted();
+    if (cause instanceof BuildError) throw cause;
     const said = console.lines(5);
     const message = `Cannot make the template: ${cause instanceof Error ? cause.message : "unknown failure"}`;
     throw new VmQemuCrashError({

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ImageConfig } from "@mvm/images";
-import { deadline } from "@mvm/protocol";
+import { BuildError, deadline } from "@mvm/protocol";
 import type { AgentSession } from "../../agent/types.js";
 import type { Accelerator } from "../backend.js";
 
@@ -10,7 +10,7 @@ const askAgainMs = 100;
 /**
  * Runs what an image wants to have run before its template is saved: to their end, then the program that stays, then the
  * question whether it is ready until the answer is yes. What stays is in the memory of every clone.
- * @throws {Error} a program failed, or the image is not ready in time
+ * @throws {BuildError} a program failed, or the image is not ready in time
  */
 export async function warmImage(
   session: Pick<AgentSession, "call">,
@@ -22,17 +22,17 @@ export async function warmImage(
   const patience = deadline("templateBuild", accel);
   for (const argv of warm.run) {
     const code = await run(session, argv, config, patience);
-    if (code !== 0) throw new Error(`the warm-up ${shown(argv)} ended with ${code}`);
+    if (code !== 0) throw failed(`its warm-up ${shown(argv)} ended with ${code}`);
   }
   if (warm.serve !== null) {
     const code = await run(session, ["/bin/sh", "-c", leave, "serve", ...warm.serve], config, patience);
-    if (code !== 0) throw new Error(`${shown(warm.serve)} cannot be started: ${code}`);
+    if (code !== 0) throw failed(`${shown(warm.serve)} cannot be started: ${code}`);
   }
   if (warm.ready === null) return;
   const end = performance.now() + patience;
   while ((await run(session, warm.ready, config, patience)) !== 0) {
     if (performance.now() > end)
-      throw new Error(`${shown(warm.ready)} does not say that it is ready within ${patience} ms`);
+      throw failed(`${shown(warm.ready)} does not say that it is ready within ${patience} ms`);
     await sleep(askAgainMs);
   }
 }
@@ -52,6 +52,15 @@ async function run(
   };
   const { exit_code: code } = (await session.call(request)) as { exit_code?: unknown };
   return typeof code === "number" ? code : null;
+}
+
+/** The image's own fault, and nobody's machine. */
+function failed(why: string): BuildError {
+  return new BuildError({
+    message: `Cannot warm up the image: ${why}`,
+    hint: "Try the command in a sandbox of the image it starts from, as the same user",
+    operation: "images.warm",
+  });
 }
 
 function shown(argv: readonly string[]): string {

@@ -22,12 +22,13 @@ import type { Progress } from "../../backends/backend.js";
 import type { Services } from "../../sandboxes/services.js";
 import { buildFlake } from "../flake/build.js";
 import { BuildMachine } from "./machine.js";
-import { copySources, type WithMachine } from "./copy-sources.js";
+import { copySources, sourceImages, type WithMachine } from "./copy-sources.js";
 import { packRoot } from "./pack.js";
 import { type PackageSources, packageSources } from "../../packages/package-sources.js";
 import { installedPackages } from "./inventory.js";
 import { resolveBuild, type ResolvedFlakeBuild, type ResolvedSteps } from "./resolve.js";
 import { runSteps } from "./run-steps.js";
+import { makeWarmTemplate, namedBefore } from "./warm-template.js";
 import { packingTools } from "./tools.js";
 
 /** Memory of a build's machine: installers need more than what they install. MiB. */
@@ -103,9 +104,13 @@ async function cachedOrMade(
       return { image: known.image, missed: null };
     }
     options.onProgress?.({ phase: "cache", detail: `not there: ${known.reason}` });
-    const build = { base: plan.base.record.digest, recipe: recipeKey(parts), steps: [...parts.steps] };
+    const from = plan.kind === "steps" ? sourceImages(plan.recipe.steps) : [];
+    const made = { recipe: recipeKey(parts), steps: [...parts.steps], ...(from.length > 0 && { sources: from }) };
+    const build = { base: plan.base.record.digest, ...made };
     const making: Making = { ...options, ...place, services, name, wanted, layout, build };
+    const before = await namedBefore(store, name);
     const image = plan.kind === "flake" ? await makeOfFlake(plan, making) : await makeOfSteps(plan, making, sources);
+    if (plan.recipe.config.warm !== null) await makeWarmTemplate(services, store, image, { ...options, name, before });
     await cache.remember(name, parts, image.record.digest);
     return { image, missed: known.reason };
   } finally {

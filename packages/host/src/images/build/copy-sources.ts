@@ -40,6 +40,11 @@ export async function copySources(
   return archives;
 }
 
+/** Digests of the images that anything comes from which steps copy from elsewhere. */
+export function sourceImages(steps: readonly BuildStep[]): string[] {
+  return [...new Set(copiesOf(steps).map(({ source }) => source.recipe.base))].sort();
+}
+
 /** All copies from elsewhere that steps need, those of what they copy from included and in front of them. */
 function copiesOf(steps: readonly BuildStep[], found = new Set<CopyFrom>()): CopyFrom[] {
   for (const step of steps) {
