@@ -40,7 +40,7 @@ missing_packages() {
     need mkfs.erofs erofs-utils
   fi
   if [ "$goal" != packaged ] && [ -z "${MVM_SETUP_IMAGE:-}" ]; then
-    need cargo "$(rust_package)"
+    [ -n "$(rust_path)" ] || list="$list $(rust_package)"
     need cc "gcc libc6-dev"
   fi
   # Only someone who is not root builds images in a user namespace.
@@ -48,6 +48,14 @@ missing_packages() {
   # Both come from one source and must be of one version.
   case $list in *qemu-system-x86*) case $list in *qemu-utils*) ;; *) list="$list qemu-utils" ;; esac ;; esac
   echo "${list# }"
+}
+
+# The PATH with which cargo runs, or nothing. rustup's cargo is a program that chooses another one: without a default toolchain
+# for this user it is there and does not run. Debian's own then has to come first, with the rustc beside it.
+rust_path() {
+  for path in "$PATH" "/usr/bin:$PATH"; do
+    if (PATH=$path && cargo --version) >/dev/null 2>&1; then echo "$path" && return; fi
+  done
 }
 
 # Debian 12's own cargo reads the registry only as a git repository of hundreds of megabytes; the newer one it carries

@@ -160,3 +160,17 @@ it.each<[string, (path: string) => void]>([
   expect(error.message).toContain(why);
   expect(error.message).toContain(`Cannot use the state root "${home("bad")}"`);
 });
+
+it("a cargo that is there and does not run, such as rustup's without a toolchain, does not count", () => {
+  const script = `set -eu; . "${join(checkout, "scripts/setup/debian.sh")}"; rust_path`;
+  const found = (cargo: string): string => {
+    place(join(checkout, "own", "cargo"), `#!/bin/sh\n${cargo}\n`, 0o755);
+    const env = { PATH: `${join(checkout, "own")}:/usr/bin:/bin` };
+    const { status, stdout } = spawnSync("/bin/sh", ["-c", script], { env, encoding: "utf8" });
+    expect(status).toBe(0);
+    return stdout.trim().split(":")[0] ?? "";
+  };
+  expect(found("echo cargo 1.99.0")).toBe(join(checkout, "own"));
+  // Debian's, where there is one, else none.
+  expect(["/usr/bin", ""]).toContain(found("echo no default toolchain >&2; exit 1"));
+});
