@@ -18,7 +18,6 @@ export const buildTypes = {
 export interface Dependency {
   readonly uri: string;
   readonly digest?: { readonly sha256: string };
-  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** What a statement about an image says. */

@@ -1,6 +1,3 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
 import { verifyProvenance } from "@mvm/evidence";
 import { openImageStore, originsOf } from "@mvm/images";
 import { resolveHome } from "@mvm/sdk/client";
@@ -9,6 +6,7 @@ import { imageRef } from "../../args/image-ref.js";
 import { command, option, word } from "../../command/define.js";
 import { trustedKeys } from "../../evidence/places.js";
 import { verificationFailed } from "../../evidence/verification.js";
+import { sha256OfFile } from "../../host-file/digest.js";
 import { facts } from "../../render/facts.js";
 
 export default command({
@@ -29,17 +27,16 @@ export default command({
   run: async ({ words: [ref], options }, context) => {
     const store = openImageStore(resolveHome());
     const { record, path } = await store.resolve(ref);
-    const own = trustedKeys("receipt", options.key);
     const what = `the image ${JSON.stringify(ref)}`;
-    const digest = `sha256:${await sha256Of(path)}`;
+    const digest = `sha256:${await sha256OfFile(path)}`;
     const fail = (reason: string, detail: string): Promise<number> =>
       verificationFailed(context, what, { image: record.digest, reason, detail });
     if (digest !== record.digest) return fail("image_mismatch", `its file has the digest ${digest}`);
     const stated = (await store.provenance(record.digest)) ?? (await signedNow(context, record.digest));
     const { sha256, sbom } = originsOf(record);
-    // A key of the state root may be as new as the statement.
-    const keys = own.current === null ? trustedKeys("receipt", options.key) : own;
-    const trusted = [...(keys.current === null ? [] : [keys.current]), ...keys.old];
+    // After the statement: a key of the state root may be as new as that.
+    const { current, old } = trustedKeys("receipt", options.key);
+    const trusted = [...(current === null ? [] : [current]), ...old];
     const verdict = verifyProvenance(stated, trusted, { sha256, sbomSha256: sbom.sha256 });
     if (!verdict.ok) return fail(verdict.reason, verdict.detail);
     const { buildDefinition, runDetails } = verdict.statement.predicate;
@@ -64,10 +61,4 @@ async function signedNow(context: Parameters<typeof verificationFailed>[0], dige
   return Buffer.from(
     JSON.stringify(await daemon.call<object>({ method: "GET", path, operation: "images.provenance" })),
   );
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
-  return hash.digest("hex");
 }

@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { findEntry, maxReceiptBytes, receiptMatchesEntry, verifyReceipt, type ReceiptStatement } from "@mvm/evidence";
 import { hostFile } from "../../args/host-path.js";
 import { command, option, word } from "../../command/define.js";
 import { chainPlace, trustedKeys } from "../../evidence/places.js";
 import { verificationFailed } from "../../evidence/verification.js";
-import { readBounded, unreadable } from "../../host-file/read.js";
+import { sha256OfFile } from "../../host-file/digest.js";
+import { readBounded } from "../../host-file/read.js";
 import { facts } from "../../render/facts.js";
 
 export default command({
@@ -40,7 +39,7 @@ export default command({
     const { statement, key_id } = verdict;
     for (const name of ["stdout", "stderr"] as const) {
       const file = options[name];
-      if (file === undefined || (await digestOf(file)) === subjectOf(statement, name)) continue;
+      if (file === undefined || (await sha256OfFile(file)) === subjectOf(statement, name)) continue;
       return fail("output_mismatch", `${JSON.stringify(file)} is not its ${name}`);
     }
     const audit = options.key === undefined ? await entryOf(statement) : "unchecked";
@@ -54,16 +53,6 @@ export default command({
 
 function subjectOf({ subject }: ReceiptStatement, name: string): string | undefined {
   return subject.find((each) => each.name === name)?.digest.sha256;
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  } catch (error) {
-    throw unreadable(JSON.stringify(path), error);
-  }
-  return hash.digest("hex");
 }
 
 /** Whether this state root's log has the entry, at the place the receipt says. */

@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { dpkgOptions, fetchDebs, type ImageRecord, sourceOptionsFromEnvironment } from "@mvm/images";
@@ -25,8 +24,7 @@ export async function installDebs(
   const place = { directory: join(options.directory, "apt"), ...(onProgress !== undefined && { onProgress }) };
   const debs = await fetchDebs({ ...order, ...place });
   if (debs === null) return;
-  const unpack = ["/bin/sh", "-c", 'mkdir -p "$0" && cd "$0" && exec tar -xf -', directory];
-  await machine.run({ argv: unpack, input: createReadStream(debs.archive) }, "bringing in packages");
+  await machine.unpack(debs.archive, directory, "bringing in packages");
   const env = { DEBIAN_FRONTEND: "noninteractive", DEBCONF_NONINTERACTIVE_SEEN: "true", LC_ALL: "C.UTF-8" };
   const argv = ["/bin/sh", "-c", install, "dpkg", directory, ...dpkgOptions.map((option) => `--${option}`)];
   await machine.run({ argv, env, onOutput }, `apt install ${specs.join(" ")}`);

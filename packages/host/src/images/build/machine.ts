@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import {
   BuildError,
   type CommandResult,
@@ -107,6 +108,12 @@ export class BuildMachine extends GuestCommands {
       });
     }
     return bytes;
+  }
+
+  /** Unpacks a tar of the host into a directory of the machine, new or not, with the machine's own tar. */
+  async unpack(archive: string, directory: string, what: string): Promise<void> {
+    const argv = ["/bin/sh", "-c", 'mkdir -p "$0" && cd "$0" && exec tar -xpf -', directory];
+    await this.run({ argv, input: createReadStream(archive) }, what);
   }
 
   /** Never rejects. */

@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { archiveKind, packageOfStorePath, type PackageRecord, type RecipeStep } from "@mvm/images";
 import { BuildError } from "@mvm/protocol";
@@ -41,12 +40,12 @@ const result = "/tmp/mvm-result.tar";
 export async function buildFlake(machine: BuildMachine, options: FlakeBuild): Promise<FlakeResult> {
   const { step, onProgress, log } = options;
   const what = step.text;
-  await unpack(machine, step.archive, flakeDirectory, "the flake");
+  await machine.unpack(step.archive, flakeDirectory, "bringing in the flake");
   const substituters = [...step.substituters];
   for (const [index, archive] of options.folders.entries()) {
     const directory = `/tmp/mvm-cache-${index}`;
     onProgress?.({ phase: "copy", detail: `binary cache ${index + 1}/${options.folders.length}` });
-    await unpack(machine, archive, directory, "a binary cache");
+    await machine.unpack(archive, directory, "bringing in a binary cache");
     substituters.push(`file://${directory}/0/dir`);
   }
   const nix = new Nix(machine, { log, substituters, trustedKeys: step.trustedKeys, onProgress });
@@ -83,11 +82,6 @@ function unusable(what: string, reason: string, why: string, cause?: unknown): B
     context: { reason },
     cause,
   });
-}
-
-async function unpack(machine: BuildMachine, archive: string, directory: string, what: string): Promise<void> {
-  const argv = ["/bin/sh", "-c", 'mkdir -p "$0" && cd "$0" && exec tar -xpf -', directory];
-  await machine.run({ argv, input: createReadStream(archive) }, `bringing in ${what}`);
 }
 
 /**
